@@ -1,0 +1,161 @@
+/* zenith-sync/host.h - a pageserver and the module that it loads.
+ *
+ * The module (zenith_sync.so) is a shared object with one exported symbol.  The
+ * host looks it up, checks the descriptor, calls init once, and from then on
+ * runs the commands that the module registered, for whichever clients it has.
+ *
+ * Lifecycle, as the host does it
+ *
+ *     dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)
+ *     dlsym(ZS_MODULE_SYMBOL)() -> struct zs_module        check: below
+ *     module->init(host)                                   once, alone
+ *         host->command_add(...) for each command
+ *     command->run(session, args) ...                      concurrently, one per session
+ *     module->fini()                                       once, alone; no session is running
+ *
+ * A loaded module is never unmapped.  A new build of it is loaded from a new
+ * real path; its commands take the place of the old one's for sessions to come.
+ *
+ * Before init the host refuses, in one sentence that names the file, what it
+ * has and what is needed: a struct_size below ZS_MODULE_SIZE_V1 or above 64 KiB,
+ * a required member that is NULL, a bit in `needs` that the host's `features`
+ * lack, a command that another module registered.
+ *
+ * The smallest host: fill in struct zs_store (store.h), struct zs_host, and for
+ * each client a struct zs_session; host-stubs/stub is one in memory. */
+#ifndef ZENITH_SYNC_HOST_H
+#define ZENITH_SYNC_HOST_H
+
+#include "store.h"
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- roles: what a logged-in user may do ----------------------------------- */
+
+#define ZS_ROLE_READ 1u  /* fetch branches (branch_pull, sync_status) */
+#define ZS_ROLE_WRITE 2u /* and store branches (branch_push) */
+#define ZS_ROLE_ADMIN 3u /* and make this server connect elsewhere (perform_push, perform_pull) */
+
+/* ---- a session: one client, while one command of its runs ------------------ */
+
+/* Supplied by the host for one call of run; used by that call's thread only,
+ * but for `cancel`. */
+struct zs_session {
+    uint32_t struct_size;
+    uint32_t role; /* of the client: ZS_ROLE_* */
+    void *self;
+    const struct zs_cancel *cancel; /* set by CancelRequest, shutdown, a client that vanished */
+    const char *user;               /* for logs */
+    const char *peer;               /* where the client is, for logs: "127.0.0.1:5433", "local" */
+
+    /* The result: first the columns, then each row; values are text, NULL is
+     * SQL's null.  At most one result per command, not after copy_both. */
+    int32_t (*columns)(void *self, const char *const *names, uint32_t n, struct zs_error *e);
+    int32_t (*row)(void *self, const char *const *values, uint32_t n, struct zs_error *e);
+
+    /* Tell the client something meanwhile (sqlstate 00000, or 01000 for a
+     * warning).  Never waits for a slow client longer than a cancel allows;
+     * what cannot be told is dropped. */
+    void (*notice)(void *self, const struct zs_error *notice);
+
+    /* Turn the client's connection into a message channel (in PostgreSQL's
+     * protocol: CopyBothResponse), at most once per command.  *out is filled up
+     * to out->struct_size; its close ends the copy and is to be called before
+     * run returns.  If run then fails, the client gets the error. */
+    int32_t (*copy_both)(void *self, struct zs_channel *out, struct zs_error *e);
+};
+
+/* ---- a command -------------------------------------------------------------- */
+
+struct zs_command {
+    uint32_t struct_size;
+    uint32_t role;       /* the least that a client needs: ZS_ROLE_*; the host enforces it */
+    const char *name;    /* lower case, [a-z_]; what the client's query starts with */
+    const char *summary; /* one line for a person: arguments and purpose */
+    void *self;          /* passed back to run */
+
+    /* Run it.  `args` is what stood behind the name in the client's query, blanks
+     * around it and one trailing `;` cut off.  Concurrent across sessions.
+     * On ZS_FAIL the host sends `e` to the client as it is. */
+    int32_t (*run)(void *self, const struct zs_session *session, const char *args,
+                   struct zs_error *e);
+};
+
+/* ---- the host ---------------------------------------------------------------- */
+
+/* zs_host.features, zs_module.needs */
+#define ZS_HOST_STORE 1ull     /* `store` is filled in */
+#define ZS_HOST_COPY_BOTH 2ull /* sessions have copy_both */
+
+#define ZS_LOG_DEBUG 0u
+#define ZS_LOG_INFO 1u
+#define ZS_LOG_WARNING 2u
+#define ZS_LOG_ERROR 3u
+
+/* What the module gets from the host.  Lifetime PROCESS. */
+struct zs_host {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t features; /* ZS_HOST_* */
+    void *self;
+    const char *name;    /* of the pageserver, for messages: "pageserver" */
+    const char *version; /* its own */
+    const struct zs_store *store;
+
+    /* Offer a command to clients.  Only during init.  42710, naming the other
+     * module, if the name is taken.  The struct is copied, its strings are
+     * PROCESS. */
+    int32_t (*command_add)(void *self, const struct zs_command *command, struct zs_error *e);
+
+    /* One line for the host's log.  From any thread, at any time. */
+    void (*log)(void *self, uint32_t level, const char *line);
+
+    /* A setting by name from the host's configuration, as text, or NULL if it
+     * is not set.  Lifetime PROCESS.  Only during init.  The module reads:
+     *   transport_dir      the folder with the transports' shared objects
+     *   allow_destinations destinations that perform_* may connect to, separated
+     *                      by blanks: host, host:port, *.domain, or an address
+     *                      with a mask length; not set: any
+     *   allow_unix_sockets "true" if a URI may name a Unix socket
+     *   tls_dir            the folder that file names in a URI (sslrootcert,
+     *                      sslcert, sslkey) are taken from; not set: none may be given */
+    const char *(*setting)(void *self, const char *name);
+};
+
+/* ---- the module ---------------------------------------------------------------- */
+
+struct zs_module {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t features; /* 0 so far */
+    uint64_t needs;    /* ZS_HOST_* bits that the host must have */
+    const char *name;
+    const char *version;
+
+    /* Start; register commands.  *self is handed to fini.  Required. */
+    int32_t (*init)(const struct zs_host *host, void **self, struct zs_error *e);
+
+    /* Stop; free what init made.  Called once, when no session runs.  Required. */
+    void (*fini)(void *self);
+
+    /* Add the hash of each record to *sum, as types.h defines it: the digest for
+     * hosts that keep one.  From any thread.  Required. */
+    void (*digest_add)(struct zs_digest *sum, const struct zs_record *records, uint64_t n);
+};
+
+#define ZS_MODULE_SYMBOL "zenith_sync_module_v1"
+#define ZS_MODULE_SIZE_V1 64u
+typedef const struct zs_module *(*zs_module_entry)(void); /* the symbol's type; PROCESS */
+
+ZS_STATIC_ASSERT(sizeof(struct zs_session) == 72, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_command) == 40, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_host) == 72, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_module) == ZS_MODULE_SIZE_V1, "no tail padding");
+
+#ifdef __cplusplus
+}
+#endif
+#endif

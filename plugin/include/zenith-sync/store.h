@@ -1,0 +1,202 @@
+/* zenith-sync/store.h - what a host supplies: its timelines, to read and to write.
+ *
+ * One table of functions, struct zs_store.  The plugin reads a branch through a
+ * snapshot and iterators, and writes one through an ingest; there is no other
+ * way in or out.  A host that fills in this table can push and pull.
+ *
+ * Lifecycle, in the order of calls
+ *
+ *   reading                               writing
+ *     snapshot_open(branch) -> info         ingest_begin(spec) -> info
+ *       snapshot_history ...                  ingest_put ...  (ascending)
+ *       iter_open(after, upto]                ingest_state
+ *         iter_seek?  iter_next ...           ingest_commit   (at most once)
+ *       iter_close                          ingest_close
+ *     snapshot_close
+ *
+ * What a store promises (the contract suite in tests/contract checks each)
+ *
+ *   1. A snapshot does not change, whatever is written or collected meanwhile;
+ *      what it reads is kept from garbage collection until it is closed.
+ *   2. An iterator returns every record with after_lsn < lsn <= upto_lsn, once,
+ *      in (key, lsn) order, and nothing else.  Never a derived image.
+ *   3. One ingest per branch name and per timeline at a time; a second one gets
+ *      55006 at once.  A host's own writer may be refused meanwhile, or may win:
+ *      the commit then fails with 40001.
+ *   4. Nothing put is visible before the commit.  A commit is atomic and
+ *      durable: records, last_valid_lsn, digest, history, together or none.
+ *   5. ingest_begin names the last_valid_lsn that it builds on; the commit
+ *      fails (40001) if that is no longer so.
+ *   6. After a crash at any point a timeline is as before or as after, never
+ *      between; what was not committed is gone and its space given back by the
+ *      next start.
+ *
+ * Threads: the functions that take `self` may be called from any thread at the
+ * same time.  A snapshot may be shared by several iterators in several threads;
+ * every other handle is used by one thread at a time and may move.
+ * Errors: 53100 disk full, 53200 out of memory, 58030 read or write failed,
+ * XX001 stored data is damaged, and what each function names besides. */
+#ifndef ZENITH_SYNC_STORE_H
+#define ZENITH_SYNC_STORE_H
+
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Handles: each store defines these structs for itself. */
+struct zs_snapshot;
+struct zs_iter;
+struct zs_ingest;
+
+/* zs_store.features */
+#define ZS_STORE_DIGEST 1ull /* digests and history points are kept; without it they are all 0,
+                                and timeline ids alone decide what fits */
+
+/* A branch at one moment.  Filled by the store up to the caller's struct_size. */
+struct zs_branch_info {
+    uint32_t struct_size;
+    uint32_t reserved;
+    char name[ZS_BRANCH_NAME_MAX + 1];
+    struct zs_timeline_id timeline;
+    struct zs_timeline_id ancestor; /* zero if none; told for display only: what a
+                                       snapshot reads is flattened through ancestors */
+    zs_lsn last_valid_lsn;          /* all records up to here are in; readers never see beyond */
+    zs_lsn gc_cutoff_lsn;           /* versions older than what is visible here may be gone */
+    struct zs_digest digest;        /* D(last_valid_lsn) */
+    uint64_t records;               /* ever written; as in struct zs_point */
+    uint64_t bytes;
+};
+
+#define ZS_INGEST_CREATE 1u         /* the branch must not exist (42710); it does after the commit */
+#define ZS_INGEST_EXACT_TIMELINE 2u /* with CREATE: 42710 if the timeline id is taken, never
+                                       another id (a store without ZS_STORE_DIGEST) */
+
+/* What an ingest is to be. */
+struct zs_ingest_spec {
+    uint32_t struct_size;
+    uint32_t flags;                 /* ZS_INGEST_* */
+    const char *branch;             /* lifetime CALL */
+    struct zs_timeline_id timeline; /* CREATE: the id wished for; taken already: a fresh one.
+                                       Else: zero, or the id the branch must have (40001) */
+    zs_lsn base_lsn;                /* the last_valid_lsn it builds on; 0 with CREATE */
+    zs_lsn target_lsn;              /* every record has base_lsn < lsn <= target_lsn */
+    uint64_t expected_bytes;        /* an estimate, to choose between bulk and small; 0 unknown */
+};
+
+/* An ingest as it stands. */
+struct zs_ingest_state {
+    uint32_t struct_size;
+    uint32_t reserved;
+    struct zs_timeline_id timeline; /* the one that it writes: wished for, or fresh */
+    struct zs_point base;           /* the branch that it builds on; all 0 with CREATE */
+    struct zs_digest sum;           /* over the records put so far; 0 without ZS_STORE_DIGEST */
+    uint64_t records;               /* put so far */
+    uint64_t bytes;                 /* their value bytes */
+};
+
+/* How an ingest ends. */
+struct zs_commit {
+    uint32_t struct_size;
+    uint32_t npoints;
+    zs_lsn upto_lsn;               /* the new last_valid_lsn: base_lsn <= upto <= target_lsn */
+    zs_lsn gc_cutoff_lsn;          /* the new one; never below the old */
+    struct zs_digest sum;          /* what all that was put must sum to, else XX001 */
+    struct zs_point end;           /* the point at upto_lsn: what (upto_lsn, D) and the counts
+                                      become.  end.lsn == upto_lsn */
+    const struct zs_point *points; /* earlier points in (base_lsn, upto_lsn) to remember as well,
+                                      ascending; lifetime CALL */
+};
+
+/* Called once per branch; a return other than 0 ends the listing, without error. */
+typedef int32_t (*zs_branch_visit)(void *context, const struct zs_branch_info *info);
+
+struct zs_store {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t features; /* ZS_STORE_* */
+    void *self;        /* passed back to the functions below; lifetime PROCESS */
+
+    /* The branch called `name`.  42704 if there is none. */
+    int32_t (*branch_find)(void *self, const char *name, struct zs_branch_info *info,
+                           struct zs_error *e);
+
+    /* Every branch, in name order, each as it was at one moment. */
+    int32_t (*branch_list)(void *self, zs_branch_visit visit, void *context, struct zs_error *e);
+
+    /* A read view of the branch, frozen at its last_valid_lsn.  `info` tells
+     * what it shows.  Cheap: no copy, no scan.  42704. */
+    int32_t (*snapshot_open)(void *self, const char *branch, struct zs_branch_info *info,
+                             struct zs_snapshot **out, struct zs_error *e);
+    void (*snapshot_close)(struct zs_snapshot *snapshot);
+
+    /* The history of the snapshot, newest first: up to n points with
+     * lsn <= upto_lsn.  The first one with upto_lsn = last_valid_lsn is the
+     * snapshot's own state, if it is not empty.  *count tells how many were
+     * filled; fewer than n means that there are no more.  0 points without
+     * ZS_STORE_DIGEST. */
+    int32_t (*snapshot_history)(struct zs_snapshot *snapshot, zs_lsn upto_lsn,
+                                struct zs_point *points, uint64_t n, uint64_t *count,
+                                struct zs_error *e);
+
+    /* A cursor over the records with after_lsn < lsn <= upto_lsn.  It stands
+     * before the first one. */
+    int32_t (*iter_open)(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
+                         struct zs_iter **out, struct zs_error *e);
+
+    /* Stand before the first record with key >= `key`. */
+    int32_t (*iter_seek)(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES],
+                         struct zs_error *e);
+
+    /* Up to n next records; *count 0 is the end.  Each value is copied at most
+     * once, and where the caller wants it: a store that has to copy writes the
+     * values one after the other, without gaps, from buf on, and each record's
+     * value points to its place there.  When the next value does not fit in
+     * what is left of buf_bytes, the call ends before it, unless it would be
+     * the first: then it is handed out alone, as a view into the store's own
+     * memory (lifetime NEXT).  A store whose memory is stable until the next
+     * call may hand out such views for all records and leave buf alone.
+     * *count, values and views: lifetime NEXT; buf stays the caller's. */
+    int32_t (*iter_next)(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
+                         uint64_t buf_bytes, uint64_t *count, struct zs_error *e);
+    void (*iter_close)(struct zs_iter *iter);
+
+    /* Begin to write.  55006 if another ingest is open on the branch or its
+     * timeline, 42710 with CREATE if the branch exists, 42704 without if it
+     * does not, 40001 if base_lsn or timeline is not the branch's. */
+    int32_t (*ingest_begin)(void *self, const struct zs_ingest_spec *spec,
+                            struct zs_ingest_state *state, struct zs_ingest **out,
+                            struct zs_error *e);
+
+    /* Add records.  Strictly ascending in (key, lsn) over the whole ingest, lsn
+     * in (base_lsn, target_lsn], kinds known, values at most ZS_VALUE_MAX: else
+     * 22023 (54000 for the size), with the position in the detail.  Views are
+     * borrowed for the call.  After a failure only a close is of use. */
+    int32_t (*ingest_put)(struct zs_ingest *ingest, const struct zs_record *records, uint64_t n,
+                          struct zs_error *e);
+
+    /* How far it is.  Fills up to state->struct_size. */
+    int32_t (*ingest_state)(struct zs_ingest *ingest, struct zs_ingest_state *state,
+                            struct zs_error *e);
+
+    /* Make all of it visible, durably, at once.  XX001 if the sum differs,
+     * 40001 if the branch moved or its name was taken meanwhile.  After a
+     * failure nothing is visible.  Close it afterwards in either case. */
+    int32_t (*ingest_commit)(struct zs_ingest *ingest, const struct zs_commit *commit,
+                             struct zs_error *e);
+
+    /* End it.  Not committed: all that was put is dropped. */
+    void (*ingest_close)(struct zs_ingest *ingest);
+};
+
+ZS_STATIC_ASSERT(sizeof(struct zs_branch_info) == 344, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_ingest_spec) == 56, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_ingest_state) == 96, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_commit) == 88, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_store) == 136, "no tail padding");
+
+#ifdef __cplusplus
+}
+#endif
+#endif
