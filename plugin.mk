@@ -60,7 +60,7 @@ SOFLAGS := -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs)
 
 libs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIBS_MODULE := $(call libs,libcjson libxxhash liblz4 libzstd) -ldl -lm
-LIBS_PROGRAM := $(LIBS_MODULE) $(call libs,libpq openssl rocksdb) -lstdc++
+LIBS_PROGRAM := $(LIBS_MODULE) $(call libs,libpq openssl rocksdb tomlplusplus) -lstdc++
 
 # ---- rooms ------------------------------------------------------------------------
 

@@ -1,0 +1,182 @@
+/* test_toml.c - reading TOML: values, what is missing, what is of a wrong type. */
+#include "../../support/suite.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/toml.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct toml_doc *parse(const char *text)
+{
+    struct zs_error e = {0};
+    struct toml_doc *t = NULL;
+    ASSERT_OK(toml_parse(text, strlen(text), "x.toml", &t, &e));
+    return t;
+}
+
+static void test_values_of_any_notation_are_read(void)
+{
+    static const char *const notations[] = {
+        "[a.b]\ns = \"v\"\ni = 7\nf = true\nl = [\"x\", 'y']\n",
+        "a.b.s = 'v'\na.b.i = 0x7\na.b.f = true\na.b.l = [ # c\n\"x\",\n\"y\",]",
+        "a = { b = { s = \"\"\"v\"\"\", i = +7, f = true, l = ['x', 'y'] } }\r\n",
+        "\xEF\xBB\xBF[ a . \"b\" ]\n\"s\" = \"\\u0076\"\n'i' = 7\nf = true\nl = ['x','y']",
+    };
+    for (size_t i = 0; i < sizeof notations / sizeof *notations; i++) {
+        struct zs_error e = {0};
+        CLEANUP(toml_free_ptr) struct toml_doc *t = parse(notations[i]);
+        const char *s = NULL, *const *list = NULL;
+        int64_t number = 0;
+        bool flag = false;
+        size_t n = 0;
+        ASSERT_OK(toml_get_string(t, TOML_PATH("a", "b", "s"), &s, &e));
+        ASSERT_TEXT(s, "v");
+        ASSERT_OK(toml_get_integer(t, TOML_PATH("a", "b", "i"), 0, 7, &number, &e));
+        CU_ASSERT(number == 7);
+        ASSERT_OK(toml_get_bool(t, TOML_PATH("a", "b", "f"), &flag, &e));
+        CU_ASSERT(flag);
+        ASSERT_OK(toml_get_strings(t, TOML_PATH("a", "b", "l"), &list, &n, &e));
+        CU_ASSERT_FATAL(n == 2);
+        ASSERT_TEXT(list[1], "y");
+        free((void *)list);
+        ASSERT_OK(toml_get_keys(t, TOML_PATH("a", "b"), &list, &n, &e));
+        CU_ASSERT_FATAL(n == 4);
+        ASSERT_TEXT(list[0], "f");
+        free((void *)list);
+    }
+}
+
+static void test_missing_is_no_error_and_leaves_the_default(void)
+{
+    struct zs_error e = {0};
+    CLEANUP(toml_free_ptr) struct toml_doc *t = parse("a.b = 1\n");
+    const char *s = "default", *const *list = NULL;
+    int64_t number = 5;
+    size_t n = 9;
+    ASSERT_OK(toml_get_string(t, TOML_PATH("a", "c"), &s, &e));
+    ASSERT_TEXT(s, "default");
+    ASSERT_OK(toml_get_integer(t, TOML_PATH("x", "y"), 0, 1, &number, &e));
+    CU_ASSERT(number == 5);
+    ASSERT_OK(toml_get_keys(t, TOML_PATH("a", "b", "c"), &list, &n, &e));
+    CU_ASSERT(n == 0 && list == NULL);
+    CU_ASSERT(!toml_has(t, TOML_PATH("a", "c")) && toml_has(t, TOML_PATH("a", "b")));
+    CU_ASSERT(toml_line(t, TOML_PATH("a", "b")) == 1 && toml_line(t, TOML_PATH("c")) == 0);
+}
+
+static void test_wrong_values_are_named_with_their_line(void)
+{
+    struct zs_error e = {0};
+    CLEANUP(toml_free_ptr)
+    struct toml_doc *t =
+        parse("s = \"x\"\ni = 1\nbig = 70000\nlist = [\"a\", 2]\nnul = \"a\\u0000b\"\n");
+    const char *s = NULL, *const *list = NULL;
+    int64_t number = 0;
+    bool flag = false;
+    size_t n = 0;
+    ASSERT_FAILS(toml_get_integer(t, TOML_PATH("s"), 0, 1, &number, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 1: s must be an integer, and is a string");
+    ASSERT_FAILS(toml_get_string(t, TOML_PATH("i"), &s, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 2: i must be a string, and is an integer");
+    ASSERT_FAILS(toml_get_integer(t, TOML_PATH("big"), 1, 65535, &number, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 3: big must be from 1 to 65535, and is 70000");
+    ASSERT_FAILS(toml_get_strings(t, TOML_PATH("list"), &list, &n, &e), ZS_BAD_VALUE);
+    ASSERT_FAILS(toml_get_string(t, TOML_PATH("nul"), &s, &e), ZS_BAD_VALUE);
+    ASSERT_FAILS(toml_get_bool(t, TOML_PATH("i"), &flag, &e), ZS_BAD_VALUE);
+    ASSERT_FAILS(toml_get_keys(t, TOML_PATH("i"), &list, &n, &e), ZS_BAD_VALUE);
+}
+
+static void test_text_that_is_no_toml_is_refused_with_its_place(void)
+{
+    static const struct {
+        const char *text, *place;
+    } cases[] = {
+        {"a = 1\nb = = 2\n", "x.toml, line 2, column 5:"},
+        {"a = \"x\n", "x.toml, line 1, column "},
+        {"[a]\n[a]\n", "x.toml, line 2, column "},
+        {"a = 1\na = 2\n", "x.toml, line 2, column "},
+        {"a = \"\xff\"\n", "x.toml, line 1, column "},
+        {"a = [[[[", "x.toml, line 1, column "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct toml_doc *t = NULL;
+        ASSERT_FAILS(toml_parse(cases[i].text, strlen(cases[i].text), "x.toml", &t, &e),
+                     ZS_BAD_VALUE);
+        CU_ASSERT(strncmp(e.message, cases[i].place, strlen(cases[i].place)) == 0);
+        CU_ASSERT(e.detail[0] != '\0' && e.hint[0] != '\0');
+    }
+}
+
+static void fill(char *text, size_t len, const char *unit)
+{
+    for (size_t i = 0, n = strlen(unit); i < len; i++)
+        text[i] = unit[i % n];
+}
+
+static void test_nesting_and_size_are_bounded(void)
+{
+    static const char *const units[] = {"a.",  "[",   "{a=", "\"a\".", "a . ", "[[",   "a={a.",
+                                        "[a.", "a={", "'",   "\"\"\"", "#.",   "a=[\n"};
+    size_t len = TOML_BYTES_MAX;
+    CLEANUP(free_ptr) char *text = malloc(len + 1);
+    CU_ASSERT_FATAL(text != NULL);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        struct zs_error e = {0};
+        CLEANUP(toml_free_ptr) struct toml_doc *t = NULL;
+        fill(text, len, units[i]);
+        int rc = toml_parse(text, len, "x.toml", &t, &e);
+        CU_ASSERT(rc == ZS_OK || error_is(&e, ZS_BAD_VALUE));
+    }
+    struct zs_error e = {0};
+    struct toml_doc *t = NULL;
+    fill(text, len + 1, "\n");
+    ASSERT_FAILS(toml_parse(text, len + 1, "x.toml", &t, &e), ZS_BAD_VALUE);
+}
+
+static void test_dots_in_strings_and_comments_are_no_nesting(void)
+{
+    char dots[200], text[1200];
+    memset(dots, '.', sizeof dots - 1);
+    dots[sizeof dots - 1] = '\0';
+    (void)snprintf(text, sizeof text,
+                   "# %s\na = \"\\\"%s\" # \"%s\nb = '%s'\nc = \"\"\"%s\"\"\"\"\n", dots, dots,
+                   dots, dots, dots);
+    CLEANUP(toml_free_ptr) struct toml_doc *t = parse(text);
+    CU_ASSERT(t != NULL);
+}
+
+static void test_a_file_is_loaded_or_said_to_be_missing(void)
+{
+    struct zs_error e = {0};
+    struct toml_doc *t = NULL;
+    bool missing = false;
+    ASSERT_FAILS(toml_load("/nonexistent/x.toml", &t, &missing, &e), ZS_IO_ERROR);
+    CU_ASSERT(missing);
+    ASSERT_FAILS(toml_load("/", &t, &missing, &e), ZS_BAD_VALUE);
+    CU_ASSERT(!missing);
+    char path[] = "/tmp/test-toml-XXXXXX";
+    CLEANUP(fd_close) int fd = mkstemp(path);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT(write(fd, "a = 1\n", 6) == 6);
+    size_t len = 0;
+    ASSERT_OK(toml_load(path, &t, &missing, &e));
+    ASSERT_TEXT(toml_text(t, &len), "a = 1\n");
+    toml_free(t);
+    CU_ASSERT(truncate(path, (off_t)TOML_BYTES_MAX + 1) == 0);
+    ASSERT_FAILS(toml_load(path, &t, &missing, &e), ZS_BAD_VALUE);
+    (void)unlink(path);
+}
+
+SUITE("base/toml", {"values of any notation are read", test_values_of_any_notation_are_read},
+      {"missing is no error and leaves the default",
+       test_missing_is_no_error_and_leaves_the_default},
+      {"wrong values are named with their line", test_wrong_values_are_named_with_their_line},
+      {"text that is no TOML is refused with its place",
+       test_text_that_is_no_toml_is_refused_with_its_place},
+      {"nesting and size are bounded", test_nesting_and_size_are_bounded},
+      {"dots in strings and comments are no nesting",
+       test_dots_in_strings_and_comments_are_no_nesting},
+      {"a file is loaded or said to be missing", test_a_file_is_loaded_or_said_to_be_missing})
