@@ -1,20 +1,33 @@
-# plugin.mk - the build of zenith-sync.  GNU make, pkg-config, no network.
+# plugin.mk - the build of zenith-sync.  GNU make, pkg-config, no network but for `deps`.
 #
-#   make -f plugin.mk deps        install what is missing from Debian's packages
-#   make -f plugin.mk [all]       build/zenith build/pageserver build/zenith_sync.so build/transports/
 #   make -f plugin.mk demo        a branch travels, on screen
 #   make -f plugin.mk check       every test
 #   make -f plugin.mk help        the other targets
 #
 # A folder of sources (a room) becomes one archive in $(BUILD)/lib; programs and
 # modules are linked from archives, so a room's tests build without the rooms above.
+# $(BUILD)/flags holds the compiler's command lines: when they change, all is rebuilt.
 
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+VERSION := 0.1.0
 BUILD ?= build
-CC ?= gcc
-CXX ?= g++
 OPT ?= -O2 -g
 SAN ?=
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
+BENCH_MB ?= 1500
 comma := ,
+
+.PHONY: all
+all:
+
+# ---- what is built from what -------------------------------------------------------
 
 MODULE_ROOMS := command sync wire transport store model base
 ROOMS := $(MODULE_ROOMS) cli stub pageserver kv pgdata
@@ -46,92 +59,246 @@ uses_kv := kv store model base
 uses_pgdata := pgdata kv store stub model base
 uses_pageserver := pageserver pgdata kv store model base
 
+# ThreadSanitizer cannot see into RocksDB, which Debian builds without it, and would
+# report its locks as races: what stands on kv is left out there.
+TSAN_ROOMS := $(foreach r,$(ROOMS),$(if $(filter kv,$(uses_$(r))),,$(r)))
+
+# Debian 12's packages: to build and test; to benchmark; to format and lint.
+DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev liblz4-dev libzstd-dev \
+	libssl-dev librocksdb-dev libtomlplusplus-dev postgresql-15
+DEPS_BENCH := rsync gnuplot-nox
+DEPS_LINT := clang clang-format clang-tidy shellcheck
+
+# ---- flags -------------------------------------------------------------------------
+
 PACKAGES := libpq libcjson libxxhash liblz4 libzstd openssl rocksdb tomlplusplus cunit
+libs = $(shell pkg-config --libs $(1) 2>/dev/null)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CWARN := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 CPPFLAGS_ALL := -Iplugin/include -Iplugin -Ihost-stubs -D_GNU_SOURCE \
+	-DZENITH_SYNC_VERSION='"$(VERSION)"' \
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CPPFLAGS)
 CFLAGS_ALL := -std=c11 $(OPT) $(CWARN) -fPIC -fvisibility=hidden -pthread $(SANFLAGS) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(OPT) $(WARN) -fPIC -fvisibility=hidden $(SANFLAGS) $(CXXFLAGS)
-LDFLAGS_ALL := -pthread $(SANFLAGS) $(LDFLAGS)
+LDFLAGS_ALL := -pthread -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 # A module refuses to link with a symbol missing; a sanitizer's own come from the program.
 SOFLAGS := -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs)
 
-libs = $(shell pkg-config --libs $(1) 2>/dev/null)
 LIBS_MODULE := $(call libs,libcjson libxxhash liblz4 libzstd) -ldl -lm
 LIBS_PROGRAM := $(LIBS_MODULE) $(call libs,libpq openssl rocksdb tomlplusplus) -lstdc++
+LIBS_TEST := $(LIBS_PROGRAM) $(call libs,cunit)
 
-# ---- rooms ------------------------------------------------------------------------
+# What the sanitizers are told, wherever a program of ours runs.  Container overflow is
+# off: it needs every library that shares a std::vector with us to be instrumented, and
+# Debian's RocksDB and toml++ are not.
+ASAN_OPTIONS ?= detect_leaks=1:detect_container_overflow=0:detect_stack_use_after_return=1
+UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1
+TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+export BUILD CC CXX SAN
 
+# One line per step on the screen; V=1 shows the whole command.
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
+
+$(BUILD)/flags: FORCE
+	@pkg-config --exists $(PACKAGES) 2>/dev/null || { \
+		echo "some libraries are missing; install them with: make -f plugin.mk deps" >&2; exit 1; }
+	@mkdir -p $(@D); printf '%s\n' $(call quoted,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)) \
+		$(call quoted,$(CXX) $(CXXFLAGS_ALL)) $(call quoted,$(LDFLAGS_ALL)) >$@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+quoted = '$(subst ','\'',$(1))'
+
+.PHONY: FORCE
+FORCE:
+
+# ---- rooms -------------------------------------------------------------------------
+
+# An archive is made anew when its list of sources changes, too (a file that went away).
 define room
 src_$(1) := $(filter-out %/main.c,$(wildcard $(dir_$(1))/*.c $(dir_$(1))/*.cc))
 obj_$(1) := $$(patsubst %,$(BUILD)/obj/%.o,$$(basename $$(src_$(1))))
-$(BUILD)/lib/$(1).a: $$(obj_$(1))
-	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
+$(BUILD)/lib/$(1).list: FORCE
+	@mkdir -p $$(@D); echo "$$(src_$(1))" | cmp -s - $$@ || echo "$$(src_$(1))" >$$@
+$(BUILD)/lib/$(1).a: $$(obj_$(1)) $(BUILD)/lib/$(1).list
+	$$(call say,AR,$$@)rm -f $$@ && $(AR) rcs $$@ $$(obj_$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
 archives = $(foreach r,$(1),$(if $(src_$(r)),$(BUILD)/lib/$(r).a))
+grouped = -Wl,--start-group $(filter %.a,$(1)) -Wl,--end-group
 
-.PHONY: all
-all: $(BUILD)/zenith $(BUILD)/pageserver $(BUILD)/zenith_sync.so $(BUILD)/transports/libpq.so
-
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/%.o: %.cc
+$(BUILD)/obj/%.o: %.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
-
-$(BUILD)/zenith_sync.so: $(BUILD)/obj/plugin/plugin.o $(call archives,$(MODULE_ROOMS)) plugin/module.map
-	$(CC) $(LDFLAGS_ALL) $(SOFLAGS) -Wl,--version-script=plugin/module.map -o $@ \
-		$< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_MODULE)
-
-$(BUILD)/transports/libpq.so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugin/transport/libpq/*.c)) \
-		$(call archives,model base) plugin/transport/transport.map
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(SOFLAGS) -Wl,--version-script=plugin/transport/transport.map -o $@ \
-		$(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(LIBS_MODULE) $(call libs,libpq)
-
-$(BUILD)/pageserver: $(BUILD)/obj/host-stubs/pageserver/main.o \
-		$(call archives,pageserver pgdata kv store model base)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_PROGRAM)
-
-$(BUILD)/zenith: $(BUILD)/obj/plugin/cli/main.o $(call archives,cli transport model base)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_PROGRAM)
-
-# ---- tests -----------------------------------------------------------------------
-
-UNIT := $(foreach r,$(ROOMS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(r)/test_*.c)))
-CONTRACT := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/contract/test_*.c))
-
-define unit_rule
-$(BUILD)/tests/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(BUILD)/obj/tests/support/suite.o \
-		$(call archives,$(uses_$(1)))
-	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) \
-		-Wl,--end-group $(LIBS_PROGRAM) $(call libs,cunit)
-.PHONY: unit-$(1)
-unit-$(1): $(filter $(BUILD)/tests/unit/$(1)/%,$(UNIT))
-	tests/run unit-$(1) $$^
-endef
-$(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
-
-$(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(BUILD)/obj/tests/support/suite.o \
-		$(patsubst tests/%.c,$(BUILD)/obj/tests/%.o,$(filter-out tests/contract/test_%,$(wildcard tests/contract/*.c))) \
-		$(call archives,kv stub transport store model base)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
-		-Wl,--end-group $(LIBS_PROGRAM) $(call libs,cunit)
-
-.PHONY: unit contract
-unit: $(UNIT)
-	tests/run unit $^
-contract: $(CONTRACT)
-	tests/run contract $^
+	$(call say,CXX,$<)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 .PRECIOUS: $(BUILD)/obj/%.o
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- programs and modules ------------------------------------------------------------
+
+# A folder under plugin/transport is a transport of its own, and says what it links.
+TRANSPORTS := $(notdir $(patsubst %/,%,$(sort $(dir $(wildcard plugin/transport/*/*.c)))))
+packages_libpq := libpq
+
+PROGRAMS := $(BUILD)/zenith $(BUILD)/pageserver
+MODULES := $(BUILD)/zenith_sync.so $(TRANSPORTS:%=$(BUILD)/transports/%.so)
+all: $(PROGRAMS) $(MODULES)
+
+$(BUILD)/zenith_sync.so: $(BUILD)/obj/plugin/plugin.o $(call archives,$(MODULE_ROOMS)) plugin/module.map
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) $(SOFLAGS) -Wl,--version-script=plugin/module.map -o $@ \
+		$< $(call grouped,$^) $(LIBS_MODULE)
+
+define transport
+$(BUILD)/transports/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugin/transport/$(1)/*.c)) \
+		$(call archives,model base) plugin/transport/transport.map
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$(CC) $(LDFLAGS_ALL) $(SOFLAGS) \
+		-Wl,--version-script=plugin/transport/transport.map -o $$@ \
+		$$(filter %.o,$$^) $$(call grouped,$$^) $(LIBS_MODULE) $(call libs,$(packages_$(1)))
+endef
+$(foreach t,$(TRANSPORTS),$(eval $(call transport,$(t))))
+
+$(BUILD)/pageserver: $(BUILD)/obj/host-stubs/pageserver/main.o \
+		$(call archives,pageserver pgdata kv store model base)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call grouped,$^) $(LIBS_PROGRAM)
+
+$(BUILD)/zenith: $(BUILD)/obj/plugin/cli/main.o $(call archives,cli transport model base)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call grouped,$^) $(LIBS_PROGRAM)
+
+# ---- tests -------------------------------------------------------------------------
+
+programs_in = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/$(1)/test_*.c))
+objects_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+SUPPORT := $(call objects_of,$(wildcard tests/support/*.c))
+
+UNIT := $(foreach r,$(ROOMS),$(call programs_in,unit/$(r)))
+UNIT_TSAN := $(foreach r,$(TSAN_ROOMS),$(call programs_in,unit/$(r)))
+CONTRACT := $(call programs_in,contract)
+CONTRACT_TSAN := $(filter-out $(BUILD)/tests/contract/test_%kv,$(CONTRACT))
+ABI := $(sort $(wildcard tests/abi/*.sh))
+INTEGRATION := $(filter-out %/lib.sh,$(sort $(wildcard tests/integration/*.sh)))
+INTEGRATION_SHORT := $(patsubst %,tests/integration/%.sh,push_pull refusals psql cancel)
+
+define unit_rule
+$(BUILD)/tests/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(SUPPORT) $(call archives,$(uses_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(call grouped,$$^) $(LIBS_TEST)
+.PHONY: unit-$(1)
+unit-$(1): $(call programs_in,unit/$(1))
+	@tests/run unit-$(1) $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
+
+$(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
+		$(call objects_of,$(filter-out tests/contract/test_%,$(wildcard tests/contract/*.c))) \
+		$(call archives,kv stub transport store model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+
+.PHONY: unit contract abi integration run-check run-asan run-tsan
+unit: $(UNIT)
+	@tests/run -j $(JOBS) unit $^
+contract: $(CONTRACT)
+	@tests/run -j $(JOBS) contract $^
+abi: all
+	@tests/run -j $(JOBS) abi $(ABI)
+integration: all
+	@tests/run -j $(JOBS) integration $(INTEGRATION)
+run-check: all $(UNIT) $(CONTRACT)
+	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT)
+run-asan: all $(UNIT) $(CONTRACT)
+	@SHORT=1 tests/run -j $(JOBS) check-asan $(INTEGRATION_SHORT) $(CONTRACT) $(UNIT)
+run-tsan: $(UNIT_TSAN) $(CONTRACT_TSAN)
+	@tests/run -j $(JOBS) check-tsan $(CONTRACT_TSAN) $(UNIT_TSAN)
+
+# ---- for people: these install what is missing first ---------------------------------
+
+# A make of its own, so that flags are computed after pkg-config is there; in parallel
+# unless the caller said how.
+again = +@$(MAKE) --no-print-directory -f plugin.mk $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+.PHONY: deps deps-bench deps-lint demo check check-asan check-tsan bench
+deps:
+	@.ci/deps $(DEPS)
+deps-bench: deps
+	@.ci/deps $(DEPS_BENCH)
+deps-lint: deps
+	@.ci/deps $(DEPS_LINT)
+check: deps
+	$(again) run-check
+check-asan: deps
+	$(again) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" run-asan
+check-tsan: deps
+	$(again) BUILD=$(BUILD)/tsan SAN=thread OPT="-O1 -g" run-tsan
+demo: deps
+	$(again) all
+	@tests/demo/demo.sh
+bench: deps-bench
+	$(again) all
+	@tests/bench/bench.sh $(BENCH_MB)
+
+# ---- install -------------------------------------------------------------------------
+
+bindir := $(PREFIX)/bin
+moduledir := $(PREFIX)/lib/zenith-sync
+includedir := $(PREFIX)/include
+pkgconfigdir := $(PREFIX)/lib/pkgconfig
+sharedir := $(PREFIX)/share/zenith-sync
+
+.PHONY: install uninstall
+install: all
+	install -d $(addprefix $(DESTDIR),$(bindir) $(moduledir)/transports $(includedir)/zenith-sync \
+		$(pkgconfigdir) $(sharedir))
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
+	install -m 755 $(BUILD)/zenith_sync.so $(DESTDIR)$(moduledir)
+	install -m 755 $(TRANSPORTS:%=$(BUILD)/transports/%.so) $(DESTDIR)$(moduledir)/transports
+	install -m 644 plugin/include/zenith-sync/*.h $(DESTDIR)$(includedir)/zenith-sync
+	install -m 644 plugin/transport.mk plugin/transport/transport.map $(DESTDIR)$(sharedir)
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' plugin/zenith-sync.pc.in \
+		>$(DESTDIR)$(pkgconfigdir)/zenith-sync.pc
+	chmod 644 $(DESTDIR)$(pkgconfigdir)/zenith-sync.pc
+
+# Takes away what install put there, and a third party's transport not.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(PROGRAMS))) \
+		$(DESTDIR)$(moduledir)/zenith_sync.so $(TRANSPORTS:%=$(DESTDIR)$(moduledir)/transports/%.so) \
+		$(DESTDIR)$(pkgconfigdir)/zenith-sync.pc
+	rm -rf $(DESTDIR)$(includedir)/zenith-sync $(DESTDIR)$(sharedir)
+	-rmdir $(DESTDIR)$(moduledir)/transports $(DESTDIR)$(moduledir)
+
+# ---- care ----------------------------------------------------------------------------
+
+C_FILES = $(shell find plugin host-stubs tests -name '*.c')
+CXX_FILES = $(shell find plugin host-stubs tests -name '*.cc')
+HEADERS = $(shell find plugin host-stubs tests -name '*.h')
+
+.PHONY: format format-check tidy clean help
+format:
+	clang-format -i $(C_FILES) $(CXX_FILES) $(HEADERS)
+format-check:
+	clang-format --dry-run -Werror $(C_FILES) $(CXX_FILES) $(HEADERS)
+tidy:
+	@printf '%s\n' $(C_FILES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c11 $(CPPFLAGS_ALL)
+	shellcheck -x .ci/run .ci/deps tests/run $(ABI) $(INTEGRATION) tests/demo/*.sh tests/bench/*.sh
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo "make -f plugin.mk TARGET"
+	@echo "  all            zenith, pageserver, zenith_sync.so, transports/ in $(BUILD)/ (the default)"
+	@echo "  deps           install what is missing from Debian's packages (root or sudo)"
+	@echo "  demo           a PostgreSQL database travels between pageservers, on screen"
+	@echo "  check          every test; one by one: unit contract abi integration, unit-ROOM"
+	@echo "  check-asan     with AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "  check-tsan     with ThreadSanitizer"
+	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_MB=$(BENCH_MB)"
+	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
+	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"
+	@echo "  clean          remove $(BUILD)/"
+	@echo "Variables: BUILD CC CXX OPT SAN JOBS CPPFLAGS CFLAGS LDFLAGS; V=1 shows commands."
