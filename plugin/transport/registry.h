@@ -25,9 +25,15 @@ int registry_open(const struct zs_transport_host *host, struct registry **out, s
 int registry_add(struct registry *r, const struct zs_transport *table, const char *from,
                  struct zs_error *e);
 
-/* Load one shared object, or every *.so of a folder in name order.  A folder that
- * is missing is an error; an empty one is not. */
+/* Load one shared object: open it, look the symbol up, registry_add.  Besides: a file
+ * that cannot be read (58030, 42501), or is no transport (0A000).  Each refusal is one
+ * sentence that names the file, what it has and what is needed. */
 int registry_load_file(struct registry *r, const char *path, struct zs_error *e);
+
+/* Load every *.so of a folder in name order.  A folder that is missing is an error;
+ * an empty one is not.  One bad file does not keep the others out: each refusal is
+ * logged, the other files are loaded, and the call fails with the first refusal; a
+ * caller may stop there, or go on with what is loaded. */
 int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e);
 
 /* The transport for the URI's scheme.  22023 if there is no scheme in it, 0A000 if
