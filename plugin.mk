@@ -30,7 +30,7 @@ all:
 # ---- what is built from what -------------------------------------------------------
 
 MODULE_ROOMS := command sync wire transport store model base
-ROOMS := $(MODULE_ROOMS) cli stub pageserver kv pgdata
+ROOMS := $(MODULE_ROOMS) libpq cli stub pageserver kv pgdata
 
 dir_base := plugin/base
 dir_model := plugin/model
@@ -39,6 +39,7 @@ dir_wire := plugin/wire
 dir_sync := plugin/sync
 dir_command := plugin/command
 dir_transport := plugin/transport
+dir_libpq := plugin/transport/libpq
 dir_cli := plugin/cli
 dir_stub := host-stubs/stub
 dir_pageserver := host-stubs/pageserver
@@ -52,6 +53,7 @@ uses_store := store stub model base
 uses_wire := wire store stub model base
 uses_sync := sync wire store stub model base
 uses_transport := transport stub model base
+uses_libpq := libpq model base
 uses_command := command sync wire transport store stub model base
 uses_cli := cli transport model base
 uses_stub := stub store model base
@@ -197,7 +199,7 @@ $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
 
 $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 		$(call objects_of,$(filter-out tests/contract/test_%,$(wildcard tests/contract/*.c))) \
-		$(call archives,kv stub transport store model base)
+		$(call archives,kv stub transport libpq store model base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
