@@ -64,7 +64,7 @@ int iter_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, struc
 int iter_seek(struct iter *it, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e);
 /* Besides: checks that what came is in range and in order (XX000 if not). */
 int iter_next(struct iter *it, struct zs_record *records, uint64_t n, void *buf, uint64_t buf_bytes,
-              uint64_t *count, struct zs_error *e);
+              uint64_t *count, bool *more, struct zs_error *e);
 void iter_close(struct iter *it);
 
 int ingest_begin(const struct zs_store *store, const struct zs_ingest_spec *spec,

@@ -149,17 +149,20 @@ struct zs_store {
     int32_t (*iter_seek)(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES],
                          struct zs_error *e);
 
-    /* Up to n next records; *count 0 is the end.  Each value is copied at most
-     * once, and where the caller wants it: a store that has to copy writes the
-     * values one after the other, without gaps, from buf on, and each record's
-     * value points to its place there.  When the next value does not fit in
-     * what is left of buf_bytes, the call ends before it, unless it would be
-     * the first: then it is handed out alone, as a view into the store's own
-     * memory (lifetime NEXT).  A store whose memory is stable until the next
-     * call may hand out such views for all records and leave buf alone.
-     * *count, values and views: lifetime NEXT; buf stays the caller's. */
+    /* Up to n next records.  *more 0: those were the last, else call again.  A call
+     * that has looked for some 50 ms returns what it found, *count 0 included, with
+     * *more 1, so that its caller can see to a cancel request meanwhile.
+     * Each value is copied at most once, and where the caller wants it: a store that
+     * has to copy writes the values one after the other, without gaps, from buf on,
+     * and each record's value points to its place there.  When the next value does
+     * not fit in what is left of buf_bytes, the call ends before it, unless it would
+     * be the first: then it is handed out alone, as a view into the store's own
+     * memory (lifetime NEXT).  A store whose memory is stable until the next call may
+     * hand out such views for all records and leave buf alone.
+     * Values and views: lifetime NEXT; buf stays the caller's. */
     int32_t (*iter_next)(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
-                         uint64_t buf_bytes, uint64_t *count, struct zs_error *e);
+                         uint64_t buf_bytes, uint64_t *count, uint32_t *more,
+                         struct zs_error *e);
     void (*iter_close)(struct zs_iter *iter);
 
     /* Begin to write.  55006 if another ingest is open on the branch or its
