@@ -183,12 +183,10 @@ void snapshot_close(struct snapshot *s)
 }
 
 int snapshot_history(const struct snapshot *s, zs_lsn upto_lsn, struct zs_point *points, uint64_t n,
-                     uint64_t *count, bool *more, struct zs_error *e)
+                     uint64_t *count, struct zs_error *e)
 {
     uint64_t got = 0;
-    uint32_t theirs_more = 0;
     *count = 0;
-    *more = false;
     if (s->handle == NULL)
         return closed(e, "snapshot_history");
     TRY(error_check(s->store->snapshot_history(s->handle, upto_lsn, points, n, &got, e), e,
@@ -268,9 +266,9 @@ int iter_next(struct iter *it, struct zs_record *records, uint64_t n, void *buf,
     *more = false;
     if (it->handle == NULL)
         return closed(e, "iter_next");
-    TRY(error_check(it->store->iter_next(it->handle, records, n, buf, buf_bytes, &got,
-                                          &theirs_more, e),
-                    e, "iter_next"));
+    TRY(error_check(
+        it->store->iter_next(it->handle, records, n, buf, buf_bytes, &got, &theirs_more, e), e,
+        "iter_next"));
     *more = theirs_more != 0;
     if (got > n)
         return broken(e, "iter_next", "gave more records than there was room for");
