@@ -283,9 +283,12 @@ int iter_next(struct iter *it, struct zs_record *records, uint64_t n, void *buf,
         last_key = records[i].key;
         last_lsn = records[i].lsn;
     }
-    memcpy(it->last_key, last_key, ZS_KEY_BYTES);
-    it->last_lsn = last_lsn;
+    if (got > 0) {
+        memcpy(it->last_key, last_key, ZS_KEY_BYTES);
+        it->last_lsn = last_lsn;
+    }
     *count = got;
+    *more = theirs_more != 0;
     return ZS_OK;
 }
 
