@@ -1,0 +1,245 @@
+/* kv_branch.c - branches by name: found, listed, made, removed.
+ *
+ * A removal is one synced write that takes the metadata away and notes the space as
+ * dead; the records follow when no snapshot shows them any more (space_reclaim): at
+ * once, when the last such snapshot closes, or at the next start.
+ * Threads: any. */
+#include "kv/kv_internal.h"
+#include "model/branch_name.h"
+#include "model/lsn.h"
+
+#include <string.h>
+
+void branch_tell(const char *name, const struct branch_meta *meta, struct zs_branch_info *info)
+{
+    struct zs_branch_info full = {
+        .struct_size = info->struct_size,
+        .timeline = meta->timeline,
+        .ancestor = meta->ancestor,
+        .last_valid_lsn = meta->last_valid_lsn,
+        .gc_cutoff_lsn = meta->gc_cutoff_lsn,
+        .digest = meta->digest,
+        .records = meta->records,
+        .bytes = meta->bytes,
+    };
+    memcpy(full.name, name, strnlen(name, ZS_BRANCH_NAME_MAX));
+    memcpy(info, &full, info->struct_size < sizeof full ? info->struct_size : sizeof full);
+}
+
+int branch_look(struct kv *kv, const rocksdb_readoptions_t *options, const char *name,
+                struct branch_meta *meta, bool *found, struct zs_error *e)
+{
+    char value[KV_BRANCH_VALUE];
+    size_t len = 0;
+    TRY(branch_name_check(name, e));
+    struct kv_key key = kv_key_branch(name);
+    TRY(engine_get(kv, options, &key, value, sizeof value, &len, found, e));
+    if (*found && !kv_branch_decode(value, len, meta))
+        return error_set(e, ZS_CORRUPT, "the store's entry for branch \"%s\" is damaged", name);
+    return ZS_OK;
+}
+
+int branch_read(struct kv *kv, const rocksdb_readoptions_t *options, const char *name,
+                struct branch_meta *meta, struct zs_error *e)
+{
+    bool found = false;
+    TRY(branch_look(kv, options, name, meta, &found, e));
+    if (found)
+        return ZS_OK;
+    error_set(e, ZS_NO_SUCH_BRANCH, "there is no branch \"%s\"", name);
+    return error_hint(e, "\"zenith branch list\" shows the branches.");
+}
+
+int kv_branch_find(void *self, const char *name, struct zs_branch_info *info, struct zs_error *e)
+{
+    struct kv *kv = self;
+    struct branch_meta meta;
+    TRY(branch_read(kv, kv->newest, name, &meta, e));
+    branch_tell(name, &meta, info);
+    return ZS_OK;
+}
+
+int kv_branch_list(void *self, zs_branch_visit visit, void *context, struct zs_error *e)
+{
+    struct kv *kv = self;
+    struct kv_key from = kv_key_tag(KV_TAG_BRANCH);
+    struct kv_key to = kv_key_tag(KV_TAG_BRANCH + 1);
+    CLEANUP(engine_walk_close) struct engine_walk walk = {0};
+    TRY(engine_walk_open(kv, NULL, &from, &to, &walk, e)); /* an iterator is one moment */
+    for (; rocksdb_iter_valid(walk.it); rocksdb_iter_next(walk.it)) {
+        size_t key_len = 0;
+        size_t len = 0;
+        const char *key = rocksdb_iter_key(walk.it, &key_len);
+        const char *value = rocksdb_iter_value(walk.it, &len);
+        char name[KV_NAME_KEY_MAX] = "";
+        struct branch_meta meta;
+        if (key_len > sizeof name || !kv_branch_decode(value, len, &meta))
+            return error_set(e, ZS_CORRUPT, "a branch's entry in the store is damaged");
+        memcpy(name, key + 1, key_len - 1);
+        struct zs_branch_info info = {.struct_size = sizeof info};
+        branch_tell(name, &meta, &info);
+        if (visit(context, &info) != 0)
+            return ZS_OK;
+    }
+    char *error = NULL;
+    rocksdb_iter_get_error(walk.it, &error);
+    return engine_check(error, "list the branches", e);
+}
+
+int claim_check(const struct kv *kv, const char *name, struct zs_error *e)
+{
+    for (const struct claim *c = kv->claims; c != NULL; c = c->next) {
+        if (strcmp(c->name, name) != 0)
+            continue;
+        error_set(e, ZS_BUSY, "branch \"%s\" is being written by another transfer", name);
+        return error_hint(e, "Wait until it has ended (\"sync_status\" shows it) and try again.");
+    }
+    return ZS_OK;
+}
+
+void claim_add(struct kv *kv, struct claim *claim)
+{
+    claim->next = kv->claims;
+    kv->claims = claim;
+}
+
+void claim_drop(struct kv *kv, struct claim *claim)
+{
+    (void)pthread_mutex_lock(&kv->registry);
+    struct claim **at = &kv->claims;
+    while (*at != claim)
+        at = &(*at)->next;
+    *at = claim->next;
+    (void)pthread_mutex_unlock(&kv->registry);
+}
+
+int kv_branch_create(struct kv *kv, const char *name, struct zs_branch_info *info,
+                     struct zs_error *e)
+{
+    const struct zs_ingest_spec spec = {
+        .struct_size = sizeof spec, .flags = ZS_INGEST_CREATE, .branch = name};
+    const struct zs_commit nothing = {.struct_size = sizeof nothing};
+    struct zs_ingest_state state = {.struct_size = sizeof state};
+    struct zs_ingest *ingest = NULL;
+    TRY(kv_ingest_begin(kv, &spec, &state, &ingest, e));
+    int rc = kv_ingest_commit(ingest, &nothing, e);
+    kv_ingest_close(ingest);
+    TRY(rc);
+    return kv_branch_find(kv, name, info, e);
+}
+
+static int remove_metadata(struct kv *kv, const char *name, const struct branch_meta *meta,
+                           struct zs_error *e)
+{
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    if (batch == NULL)
+        return error_memory(e);
+    struct kv_key branch = kv_key_branch(name);
+    struct kv_key timeline = kv_key_timeline(meta->timeline);
+    struct kv_key points = kv_key_space(KV_TAG_POINT, meta->space);
+    struct kv_key points_end = kv_key_space(KV_TAG_POINT, meta->space + 1);
+    struct kv_key dead = kv_key_dead(meta->space);
+    rocksdb_writebatch_delete(batch, branch.bytes, branch.len);
+    rocksdb_writebatch_delete(batch, timeline.bytes, timeline.len);
+    rocksdb_writebatch_delete_range(batch, points.bytes, points.len, points_end.bytes,
+                                    points_end.len);
+    batch_put(batch, &dead, "", 0);
+    char *error = NULL;
+    rocksdb_write(kv->db, kv->synced, batch, &error);
+    rocksdb_writebatch_destroy(batch);
+    return engine_check(error, "remove the branch", e);
+}
+
+int kv_branch_delete(struct kv *kv, const char *name, struct zs_error *e)
+{
+    struct claim claim = {0};
+    struct branch_meta meta;
+    (void)pthread_mutex_lock(&kv->registry);
+    int rc = branch_read(kv, kv->newest, name, &meta, e);
+    if (rc == ZS_OK)
+        rc = claim_check(kv, name, e);
+    if (rc == ZS_OK) {
+        memcpy(claim.name, name, strlen(name));
+        claim.timeline = meta.timeline;
+        claim_add(kv, &claim);
+    }
+    (void)pthread_mutex_unlock(&kv->registry);
+    TRY(rc);
+
+    rc = remove_metadata(kv, name, &meta, e);
+    claim_drop(kv, &claim);
+    if (rc == ZS_OK)
+        space_reclaim(kv, meta.space);
+    return rc;
+}
+
+static bool space_is_shown(struct kv *kv, uint64_t space)
+{
+    bool shown = false;
+    (void)pthread_mutex_lock(&kv->registry);
+    for (const struct zs_snapshot *s = kv->snapshots; s != NULL && !shown; s = s->next)
+        shown = s->meta.space == space;
+    (void)pthread_mutex_unlock(&kv->registry);
+    return shown;
+}
+
+/* Whole files go at once; what shares files with others is covered by a tombstone and
+ * leaves with the next compaction, which is asked for.  The order matters: the note
+ * that the space is dead goes last. */
+static int reclaim(struct kv *kv, uint64_t space, struct zs_error *e)
+{
+    struct kv_key from = kv_key_space(KV_TAG_RECORD, space);
+    struct kv_key to = kv_key_space(KV_TAG_RECORD, space + 1);
+    struct kv_key dead = kv_key_dead(space);
+    char *error = NULL;
+    rocksdb_delete_file_in_range(kv->db, from.bytes, from.len, to.bytes, to.len, &error);
+    TRY(engine_check(error, "remove a branch's files", e));
+
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    if (batch == NULL)
+        return error_memory(e);
+    rocksdb_writebatch_delete_range(batch, from.bytes, from.len, to.bytes, to.len);
+    rocksdb_writebatch_delete(batch, dead.bytes, dead.len);
+    rocksdb_write(kv->db, kv->unsynced, batch, &error);
+    rocksdb_writebatch_destroy(batch);
+    TRY(engine_check(error, "remove a branch's records", e));
+
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    if (flush == NULL)
+        return error_memory(e);
+    rocksdb_flush(kv->db, flush, &error);
+    rocksdb_flushoptions_destroy(flush);
+    TRY(engine_check(error, "remove a branch's records", e));
+    rocksdb_suggest_compact_range(kv->db, from.bytes, from.len, to.bytes, to.len, &error);
+    return engine_check(error, "remove a branch's records", e);
+}
+
+void space_reclaim(struct kv *kv, uint64_t space)
+{
+    struct kv_key dead = kv_key_dead(space);
+    size_t len = 0;
+    bool found = false;
+    struct zs_error ignored;
+    if (engine_get(kv, kv->newest, &dead, NULL, 0, &len, &found, &ignored) == ZS_OK && found &&
+        !space_is_shown(kv, space))
+        (void)reclaim(kv, space, &ignored);
+}
+
+int space_reclaim_all(struct kv *kv, struct zs_error *e)
+{
+    struct kv_key from = kv_key_tag(KV_TAG_DEAD);
+    struct kv_key to = kv_key_tag(KV_TAG_DEAD + 1);
+    CLEANUP(engine_walk_close) struct engine_walk walk = {0};
+    TRY(engine_walk_open(kv, NULL, &from, &to, &walk, e));
+    for (; rocksdb_iter_valid(walk.it); rocksdb_iter_next(walk.it)) {
+        size_t len = 0;
+        const char *key = rocksdb_iter_key(walk.it, &len);
+        uint64_t space = 0;
+        if (!kv_space_of_dead(key, len, &space))
+            return error_set(e, ZS_CORRUPT, "a removed branch's entry in the store is damaged");
+        TRY(reclaim(kv, space, e));
+    }
+    char *error = NULL;
+    rocksdb_iter_get_error(walk.it, &error);
+    return engine_check(error, "look for removed branches", e);
+}

@@ -1,0 +1,152 @@
+/* kv_internal.h - what the files of kv share; nobody else includes it.
+ *
+ *   kv.c         open and close, the engine's settings, recovery
+ *   kv_engine.c  the engine's errors as ours; get, iterate, write
+ *   kv_branch.c  branches by name; making and removing them; giving space back
+ *   kv_read.c    snapshots and history
+ *   kv_iter.c    iterators
+ *   kv_ingest.c  ingests and their commit
+ *   kv_stage.c   the sorted files that a large ingest collects outside the engine
+ *   kv_layout.c  keys and values
+ *
+ * Threads: `registry` guards the lists and next_space, and is held for no longer than
+ * a few gets; `commit` lets one commit at a time into the engine, so that next_space
+ * never goes backwards on disk.  commit is taken first, when both are.
+ * Ownership: snapshots, iterators and ingests belong to their callers and must be
+ * closed before the store is. */
+#ifndef HOST_STUBS_KV_INTERNAL_H
+#define HOST_STUBS_KV_INTERNAL_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "kv/kv.h"
+#include "kv/kv_layout.h"
+
+#include <pthread.h>
+#include <rocksdb/c.h>
+#include <stdbool.h>
+
+/* A branch name and a timeline that somebody is writing. */
+struct claim {
+    struct claim *next;
+    char name[ZS_BRANCH_NAME_MAX + 1];
+    struct zs_timeline_id timeline;
+};
+
+struct zs_snapshot {
+    struct zs_snapshot *next;
+    struct kv *kv;
+    const rocksdb_snapshot_t *at;
+    struct branch_meta meta;
+};
+
+struct kv {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_block_based_table_options_t *table;
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *newest; /* reads what is committed now */
+    rocksdb_writeoptions_t *synced;
+    rocksdb_writeoptions_t *unsynced;
+    char *dir, *db_dir, *stage_dir;
+
+    pthread_mutex_t commit;
+    pthread_mutex_t registry;
+    struct claim *claims;
+    struct zs_snapshot *snapshots;
+    uint64_t next_space;
+
+    struct zs_store store;
+};
+
+/* ---- kv_engine.c ------------------------------------------------------------------- */
+
+/* Turn the engine's error text (freed here) into ours; ZS_OK if there is none.
+ * `doing` completes "could not ...". */
+int engine_check(char *error, const char *doing, struct zs_error *e);
+
+/* The value of a key as `options` see it, into at most `size` bytes at out.  *len is
+ * its whole length; *found false if there is none. */
+int engine_get(struct kv *kv, const rocksdb_readoptions_t *options, const struct kv_key *key,
+               void *out, size_t size, size_t *len, bool *found, struct zs_error *e);
+
+/* A plain iterator over [from, to); both are borrowed until engine_walk_close. */
+struct engine_walk {
+    rocksdb_readoptions_t *options;
+    rocksdb_iterator_t *it;
+};
+int engine_walk_open(struct kv *kv, const rocksdb_snapshot_t *at, const struct kv_key *from,
+                     const struct kv_key *to, struct engine_walk *walk, struct zs_error *e);
+void engine_walk_close(struct engine_walk *walk);
+
+void batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const void *value,
+               size_t len);
+
+/* ---- kv_branch.c ------------------------------------------------------------------- */
+
+/* The branch's metadata as `options` see it.  42704. */
+int branch_read(struct kv *kv, const rocksdb_readoptions_t *options, const char *name,
+                struct branch_meta *meta, struct zs_error *e);
+/* The same, but no branch is *found false. */
+int branch_look(struct kv *kv, const rocksdb_readoptions_t *options, const char *name,
+                struct branch_meta *meta, bool *found, struct zs_error *e);
+
+/* Into the caller's struct, up to its struct_size. */
+void branch_tell(const char *name, const struct branch_meta *meta, struct zs_branch_info *info);
+
+int kv_branch_find(void *self, const char *name, struct zs_branch_info *info, struct zs_error *e);
+int kv_branch_list(void *self, zs_branch_visit visit, void *context, struct zs_error *e);
+
+/* 55006 if the name is being written.  The registry is locked by the caller. */
+int claim_check(const struct kv *kv, const char *name, struct zs_error *e);
+void claim_add(struct kv *kv, struct claim *claim);
+/* Locks the registry itself. */
+void claim_drop(struct kv *kv, struct claim *claim);
+
+/* Remove the records of a space whose branch is gone, unless a snapshot still shows
+ * them.  What fails here is done at the next start. */
+void space_reclaim(struct kv *kv, uint64_t space);
+/* All that a crash, or a snapshot at its time, left. */
+int space_reclaim_all(struct kv *kv, struct zs_error *e);
+
+/* ---- kv_read.c, kv_iter.c, kv_ingest.c: the store's functions -------------------------- */
+
+int kv_snapshot_open(void *self, const char *branch, struct zs_branch_info *info,
+                     struct zs_snapshot **out, struct zs_error *e);
+void kv_snapshot_close(struct zs_snapshot *snapshot);
+int kv_snapshot_history(struct zs_snapshot *snapshot, zs_lsn upto_lsn, struct zs_point *points,
+                        uint64_t n, uint64_t *count, struct zs_error *e);
+
+int kv_iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
+                 struct zs_iter **out, struct zs_error *e);
+int kv_iter_seek(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e);
+int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
+                 uint64_t buf_bytes, uint64_t *count, uint32_t *more, struct zs_error *e);
+void kv_iter_close(struct zs_iter *iter);
+
+int kv_ingest_begin(void *self, const struct zs_ingest_spec *theirs, struct zs_ingest_state *state,
+                    struct zs_ingest **out, struct zs_error *e);
+int kv_ingest_put(struct zs_ingest *ingest, const struct zs_record *records, uint64_t n,
+                  struct zs_error *e);
+int kv_ingest_state(struct zs_ingest *ingest, struct zs_ingest_state *state, struct zs_error *e);
+int kv_ingest_commit(struct zs_ingest *ingest, const struct zs_commit *commit, struct zs_error *e);
+void kv_ingest_close(struct zs_ingest *ingest);
+
+/* ---- kv_stage.c -------------------------------------------------------------------- */
+
+struct stage;
+
+int stage_open(struct kv *kv, struct stage **out, struct zs_error *e);
+/* The next record; ascending over the stage. */
+int stage_put(struct stage *stage, const char *key, size_t key_len, const void *value, size_t len,
+              struct zs_error *e);
+/* End the file that is being written: what was put so far is on disk. */
+int stage_finish(struct stage *stage, struct zs_error *e);
+/* Finish, and let the engine take all files as one step. */
+int stage_ingest(struct stage *stage, struct zs_error *e);
+/* Remove what is left of it, and free it. */
+void stage_close(struct stage *stage);
+/* Remove every stage that a crash left; no stage is open. */
+int stage_sweep(struct kv *kv, struct zs_error *e);
+
+#endif

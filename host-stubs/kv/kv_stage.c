@@ -1,0 +1,160 @@
+/* kv_stage.c - the sorted files that a large ingest collects, outside the engine.
+ *
+ * DIR/stage/<random>/0001.sst ...: written by SstFileWriter in FILE_BYTES pieces, taken
+ * over by one rocksdb_ingest_external_file with move_files (a hard link, no copy), so
+ * that all of them become visible in one entry of the engine's manifest, or none.  The
+ * files of one call may not overlap: records ascend over the stage, and the metadata,
+ * which sorts before all records, is a file of its own.
+ * Durability: finishing a file syncs it; the engine syncs files and folders again when
+ * it takes them.
+ * Threads: one per stage. */
+#include "kv/kv_internal.h"
+#include "model/lsn.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_BYTES ((uint64_t)64 << 20)
+
+struct stage {
+    struct kv *kv;
+    char *dir;
+    char **files;
+    size_t nfiles;
+    rocksdb_envoptions_t *env;
+    rocksdb_sstfilewriter_t *writer;
+    uint64_t file_bytes; /* put into the file that is open; 0: none is */
+};
+
+/* Remove a stage's folder and the files in it; there are no folders in it. */
+static int folder_remove(const char *path)
+{
+    DIR *d = opendir(path);
+    if (d == NULL)
+        return ZS_FAIL;
+    for (const struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            (void)unlinkat(dirfd(d), entry->d_name, 0);
+    (void)closedir(d);
+    return rmdir(path) == 0 ? ZS_OK : ZS_FAIL;
+}
+
+int stage_sweep(struct kv *kv, struct zs_error *e)
+{
+    DIR *d = opendir(kv->stage_dir);
+    if (d == NULL)
+        return error_errno(e, errno, "could not open folder \"%s\"", kv->stage_dir);
+    int rc = ZS_OK;
+    for (const struct dirent *entry = readdir(d); entry != NULL && rc == ZS_OK;
+         entry = readdir(d)) {
+        CLEANUP(free_ptr) char *path = NULL;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (asprintf(&path, "%s/%s", kv->stage_dir, entry->d_name) < 0) {
+            path = NULL;
+            rc = error_memory(e);
+        } else if (folder_remove(path) != ZS_OK) {
+            rc = error_errno(e, errno, "could not remove folder \"%s\"", path);
+        }
+    }
+    (void)closedir(d);
+    return rc;
+}
+
+int stage_open(struct kv *kv, struct stage **out, struct zs_error *e)
+{
+    struct zs_timeline_id random;
+    TRY(timeline_random(&random, e));
+    struct stage *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return error_memory(e);
+    s->kv = kv;
+    if (asprintf(&s->dir, "%s/%s", kv->stage_dir, timeline_text(random).s) < 0) {
+        free(s);
+        return error_memory(e);
+    }
+    if (mkdir(s->dir, 0700) != 0) {
+        int rc = error_errno(e, errno, "could not make folder \"%s\"", s->dir);
+        free(s->dir);
+        free(s);
+        return rc;
+    }
+    s->env = rocksdb_envoptions_create();
+    s->writer = s->env == NULL ? NULL : rocksdb_sstfilewriter_create(s->env, kv->options);
+    if (s->writer == NULL) {
+        stage_close(s);
+        return error_memory(e);
+    }
+    *out = s;
+    return ZS_OK;
+}
+
+static int file_open(struct stage *s, struct zs_error *e)
+{
+    char **files = reallocarray(s->files, s->nfiles + 1, sizeof *files);
+    if (files == NULL)
+        return error_memory(e);
+    s->files = files;
+    if (asprintf(&files[s->nfiles], "%s/%04zu.sst", s->dir, s->nfiles + 1) < 0)
+        return error_memory(e);
+    s->nfiles++;
+    char *error = NULL;
+    rocksdb_sstfilewriter_open(s->writer, files[s->nfiles - 1], &error);
+    return engine_check(error, "make a file for the incoming records", e);
+}
+
+int stage_finish(struct stage *s, struct zs_error *e)
+{
+    if (s->file_bytes == 0)
+        return ZS_OK;
+    char *error = NULL;
+    rocksdb_sstfilewriter_finish(s->writer, &error);
+    s->file_bytes = 0;
+    return engine_check(error, "write the incoming records", e);
+}
+
+int stage_put(struct stage *s, const char *key, size_t key_len, const void *value, size_t len,
+              struct zs_error *e)
+{
+    if (s->file_bytes == 0)
+        TRY(file_open(s, e));
+    char *error = NULL;
+    rocksdb_sstfilewriter_put(s->writer, key, key_len, value, len, &error);
+    TRY(engine_check(error, "write the incoming records", e));
+    s->file_bytes += key_len + len;
+    return s->file_bytes < FILE_BYTES ? ZS_OK : stage_finish(s, e);
+}
+
+int stage_ingest(struct stage *s, struct zs_error *e)
+{
+    TRY(stage_finish(s, e));
+    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
+    if (options == NULL)
+        return error_memory(e);
+    rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
+    char *error = NULL;
+    rocksdb_ingest_external_file(s->kv->db, (const char *const *)s->files, s->nfiles, options,
+                                 &error);
+    rocksdb_ingestexternalfileoptions_destroy(options);
+    return engine_check(error, "take over the incoming records", e);
+}
+
+void stage_close(struct stage *s)
+{
+    if (s == NULL)
+        return;
+    if (s->writer != NULL)
+        rocksdb_sstfilewriter_destroy(s->writer);
+    if (s->env != NULL)
+        rocksdb_envoptions_destroy(s->env);
+    (void)folder_remove(s->dir);
+    for (size_t i = 0; i < s->nfiles; i++)
+        free(s->files[i]);
+    free(s->files);
+    free(s->dir);
+    free(s);
+}
