@@ -1,0 +1,312 @@
+/* receive.c - see receive.h. */
+#include "sync/receive.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "model/lsn.h"
+#include "sync/history.h"
+#include "wire/batch.h"
+
+#include <string.h>
+
+CLEANUP_POINTER(struct batch_reader, batch_reader_close)
+
+/* What has come so far. */
+struct received {
+    struct zs_digest sum; /* kept here only for a store that keeps none */
+    uint64_t records, bytes;
+    uint8_t last_key[ZS_KEY_BYTES];
+    zs_lsn last_lsn; /* 0: none yet */
+};
+
+/* ---- what this side has ---------------------------------------------------------------- */
+
+int receive_state(const struct zs_store *store, const char *branch, struct state_message *state,
+                  struct zs_error *e)
+{
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    struct zs_error missing = {0};
+    *state = (struct state_message){
+        .digests = store_has(store, ZS_STORE_DIGEST),
+        .encodings = 1u << BATCH_NONE | 1u << BATCH_LZ4 | 1u << BATCH_ZSTD,
+        .encoding = BATCH_NONE,
+    };
+    if (snapshot_open(store, branch, &s, &missing) != ZS_OK) {
+        if (error_is(&missing, ZS_NO_SUCH_BRANCH))
+            return ZS_OK;
+        *e = missing;
+        return ZS_FAIL;
+    }
+    state->exists = true;
+    state->timeline = s.info.timeline;
+    state->last = history_last(&s);
+    return history_thin(&s, 0, s.info.last_valid_lsn, &state->points, e);
+}
+
+/* ---- negotiation -------------------------------------------------------------------------- */
+
+/* The sender cannot tell and leaves it to this side: the same function, with what is
+ * known here. */
+static int decide(const struct receive_job *job, const struct offer_message *offer,
+                  enum verdict *verdict, struct zs_error *e)
+{
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    TRY(snapshot_open(job->store, job->branch, &s, e));
+    struct verdict_input in = {
+        .exists = true,
+        .digests = offer->digests && store_has(job->store, ZS_STORE_DIGEST),
+        .same_timeline = timeline_equal(offer->timeline, s.info.timeline),
+        .receiver = history_last(&s),
+        .sender = offer->last,
+        .common_lsn = offer->common_lsn,
+    };
+    TRY(history_digest_at(&s, offer->last.lsn, job->cancel, &in.receiver_at_sender, e));
+    if (!in.receiver_at_sender.known) {
+        error_set(e, ZS_NOT_SUPPORTED,
+                  "cannot tell whether the histories fit at %s: versions up to %s have been "
+                  "collected",
+                  lsn_text(offer->last.lsn).s, lsn_text(s.info.gc_cutoff_lsn).s);
+        return error_hint(e, "Send the branch in full, under a new name on the other side.");
+    }
+    if (verdict_decide(&in, verdict) != VERDICT_DECIDED)
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side asked for a verdict that it could give itself");
+    return ZS_OK;
+}
+
+/* An offer to send must fit what was told. */
+static int check_offer(const struct offer_message *offer, const struct state_message *state,
+                       struct zs_error *e)
+{
+    enum verdict fits = state->exists ? VERDICT_BEHIND : VERDICT_ABSENT;
+    if (offer->verdict != fits || state->dry_run)
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side offers records for a branch that is %s here",
+                         state->dry_run ? "not to be changed" : verdict_name(fits));
+    if (offer->from_lsn != state->last.lsn || offer->to_lsn < offer->from_lsn ||
+        offer->last.lsn != offer->to_lsn) {
+        error_set(e, ZS_PROTOCOL_VIOLATION, "the far side offers a range that does not fit");
+        return error_detail(e, "It offers (%s, %s]; the branch here is at %s.",
+                            lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s,
+                            lsn_text(state->last.lsn).s);
+    }
+    return ZS_OK;
+}
+
+static int send_done(const struct receive_job *job, const struct done_message *done,
+                     struct zs_error *e)
+{
+    CLEANUP(free_ptr) char *text = NULL;
+    TRY(done_encode(done, &text, e));
+    return conn_send(job->conn, MESSAGE_DONE, text, e);
+}
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+/* The peer's order and range, checked here so that the blame falls on it and not on
+ * the store that would refuse them too. */
+static int check_records(const struct received *got, const struct offer_message *offer,
+                         const struct zs_record *records, uint32_t n, struct zs_error *e)
+{
+    const uint8_t *last_key = got->last_key;
+    zs_lsn last_lsn = got->last_lsn;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct zs_record *r = &records[i];
+        int order = last_lsn == 0 ? 1 : memcmp(r->key, last_key, ZS_KEY_BYTES);
+        const char *fault = NULL;
+        if (order < 0 || (order == 0 && r->lsn <= last_lsn))
+            fault = "it is out of order";
+        else if (r->lsn <= offer->from_lsn || r->lsn > offer->to_lsn)
+            fault = "its LSN is outside of the range offered";
+        if (fault != NULL) {
+            error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sent a record that may not be: %s",
+                      fault);
+            return error_detail(e, "Record %llu of the transfer, at %s; (%s, %s] was offered.",
+                                (unsigned long long)(got->records + i + 1), lsn_text(r->lsn).s,
+                                lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
+        }
+        last_key = r->key;
+        last_lsn = r->lsn;
+    }
+    return ZS_OK;
+}
+
+static int take_batch(const struct receive_job *job, const struct offer_message *offer,
+                      const struct message *m, struct batch_reader *reader, struct ingest *in,
+                      struct received *got, struct zs_error *e)
+{
+    const struct zs_record *records = NULL;
+    uint32_t n = 0;
+    uint64_t bytes = 0;
+    TRY(batch_decode(reader, m->whole, m->whole_bytes, &records, &n, e));
+    TRY(check_records(got, offer, records, n, e));
+    TRY(ingest_put(in, records, n, e));
+    if (!store_has(job->store, ZS_STORE_DIGEST))
+        digest_add_records(&got->sum, records, n);
+    for (uint32_t i = 0; i < n; i++)
+        bytes += records[i].len;
+    memcpy(got->last_key, records[n - 1].key, ZS_KEY_BYTES);
+    got->last_lsn = records[n - 1].lsn;
+    got->records += n;
+    got->bytes += bytes;
+    transfer_count(job->transfer, n, bytes, job->conn->received_bytes);
+    progress_tell(job->progress);
+    return ZS_OK;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------
+ */
+
+static int refuse_sum(struct zs_error *e, const struct offer_message *offer, const char *detail)
+{
+    error_set(e, ZS_CORRUPT, "what was received is not what the far side has");
+    error_detail(e, "Range (%s, %s]: %s.", lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s,
+                 detail);
+    return error_hint(e, "Nothing was changed; run the command again, and check the far store if "
+                         "it fails again.");
+}
+
+static int check_commit(const struct receive_job *job, const struct offer_message *offer,
+                        const struct commit_message *m, const struct received *got,
+                        const struct zs_ingest_state *state, struct zs_error *e)
+{
+    bool digests = store_has(job->store, ZS_STORE_DIGEST);
+    if (m->records != got->records || m->bytes != got->bytes)
+        return refuse_sum(e, offer, "the number of records or bytes differs");
+    if (!digest_equal(m->sum, digests ? state->sum : got->sum))
+        return refuse_sum(e, offer, "the sum over the records differs");
+    if (m->end.lsn != offer->to_lsn || m->gc_cutoff_lsn > offer->to_lsn ||
+        (offer->from_lsn > 0 && m->gc_cutoff_lsn > 0))
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side commits another range than it offered");
+    bool collected = m->gc_cutoff_lsn > 0;
+    if (digests && offer->digests && !collected &&
+        !digest_equal(digest_plus(state->base.digest, m->sum), m->end.digest))
+        return refuse_sum(e, offer, "the history digest differs");
+    for (uint32_t i = 0; i < m->points.count; i++)
+        if (m->points.at[i].lsn <= offer->from_lsn || m->points.at[i].lsn >= offer->to_lsn)
+            return error_set(e, ZS_PROTOCOL_VIOLATION,
+                             "the far side names a history point outside of the range offered");
+    return ZS_OK;
+}
+
+/* Points came newest first; a store takes them oldest first. */
+static void reverse(struct point_list *list)
+{
+    for (uint32_t i = 0; i < list->count / 2; i++) {
+        struct zs_point p = list->at[i];
+        list->at[i] = list->at[list->count - 1 - i];
+        list->at[list->count - 1 - i] = p;
+    }
+}
+
+static int commit(const struct receive_job *job, const struct offer_message *offer,
+                  const struct message *m, struct ingest *in, const struct received *got,
+                  struct done_message *done, struct zs_error *e)
+{
+    struct commit_message c;
+    struct zs_ingest_state state;
+    TRY(commit_decode(m->body, m->body_bytes, &c, e));
+    TRY(ingest_state(in, &state, e));
+    TRY(check_commit(job, offer, &c, got, &state, e));
+    TRY(cancel_check(job->cancel, e));
+    transfer_phase(job->transfer, PHASE_COMMIT);
+    reverse(&c.points);
+    struct zs_commit commit = {
+        .struct_size = sizeof commit,
+        .npoints = c.points.count,
+        .upto_lsn = offer->to_lsn,
+        .gc_cutoff_lsn = c.gc_cutoff_lsn,
+        .sum = c.sum,
+        .end = c.end,
+        .points = c.points.at,
+    };
+    if (!store_has(job->store, ZS_STORE_DIGEST))
+        commit.npoints = 0;
+    TRY(ingest_commit(in, &commit, e));
+    *done =
+        (struct done_message){.verdict = offer->verdict, .timeline = state.timeline, .last = c.end};
+    return ZS_OK;
+}
+
+static int receive_records(const struct receive_job *job, const struct state_message *state,
+                           const struct offer_message *offer, struct outcome *o, struct zs_error *e)
+{
+    CLEANUP(ingest_close) struct ingest in = {0};
+    CLEANUP(batch_reader_close_ptr) struct batch_reader *reader = NULL;
+    struct received got = {.records = 0};
+    struct done_message done;
+    struct message m;
+    bool exact = !(offer->digests && store_has(job->store, ZS_STORE_DIGEST));
+    struct zs_ingest_spec spec = {
+        .struct_size = sizeof spec,
+        .flags = state->exists ? 0 : ZS_INGEST_CREATE | (exact ? ZS_INGEST_EXACT_TIMELINE : 0),
+        .branch = job->branch,
+        .timeline = state->exists ? state->timeline : offer->timeline,
+        .base_lsn = state->last.lsn,
+        .target_lsn = offer->to_lsn,
+        .expected_bytes = offer->bytes,
+    };
+    transfer_phase(job->transfer, PHASE_RECEIVE);
+    TRY(batch_reader_open(&reader, e));
+    TRY(ingest_begin(job->store, &spec, &in, e));
+    for (;;) {
+        TRY(cancel_check(job->cancel, e));
+        TRY(conn_recv(job->conn, &m, e));
+        if (m.type == MESSAGE_COMMIT)
+            break;
+        TRY(message_expect(&m, MESSAGE_BATCH, e));
+        TRY(take_batch(job, offer, &m, reader, &in, &got, e));
+    }
+    TRY(commit(job, offer, &m, &in, &got, &done, e));
+    o->records = got.records;
+    o->raw_bytes = got.bytes;
+    o->late_cancel = cancel_requested(job->cancel);
+
+    /* The branch is complete, whether or not the sender still hears it. */
+    struct zs_error unheard = {0};
+    (void)send_done(job, &done, &unheard);
+    return ZS_OK;
+}
+
+int receive_run(const struct receive_job *job, const struct state_message *state, bool tell,
+                struct outcome *outcome, struct zs_error *e)
+{
+    CLEANUP(free_ptr) char *text = NULL;
+    struct offer_message offer;
+    struct message m;
+    *outcome = (struct outcome){0};
+    transfer_phase(job->transfer, PHASE_NEGOTIATE);
+    if (tell) {
+        TRY(state_encode(state, &text, e));
+        TRY(conn_send(job->conn, MESSAGE_STATE, text, e));
+    }
+    TRY(conn_recv(job->conn, &m, e));
+    TRY(message_expect(&m, MESSAGE_OFFER, e));
+    TRY(offer_decode(m.body, m.body_bytes, &offer, e));
+    outcome->verdict = offer.verdict;
+    outcome->near_lsn = state->last.lsn;
+    outcome->far_lsn = offer.last.lsn;
+    outcome->from_lsn = offer.from_lsn;
+    outcome->to_lsn = offer.to_lsn;
+    outcome->common_lsn = offer.common_lsn;
+    outcome->records = offer.records;
+    outcome->raw_bytes = offer.bytes;
+    if (offer.mode == OFFER_ASK)
+        TRY(decide(job, &offer, &outcome->verdict, e));
+    transfer_range(job->transfer, outcome->verdict, offer.from_lsn, offer.to_lsn, offer.records,
+                   offer.bytes);
+    if (offer.mode == OFFER_SEND) {
+        TRY(check_offer(&offer, state, e));
+        TRY(receive_records(job, state, &offer, outcome, e));
+    } else {
+        struct done_message done = {.verdict = outcome->verdict,
+                                    .common_lsn = offer.common_lsn,
+                                    .timeline = state->timeline,
+                                    .last = state->last};
+        TRY(send_done(job, &done, e));
+    }
+    outcome->wire_bytes = job->conn->sent_bytes + job->conn->received_bytes;
+    return ZS_OK;
+}

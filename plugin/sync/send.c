@@ -1,0 +1,328 @@
+/* send.c - see send.h. */
+#include "sync/send.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "model/lsn.h"
+#include "sync/history.h"
+#include "sync/throttle.h"
+#include "wire/batch.h"
+
+CLEANUP_POINTER(struct batch_writer, batch_writer_close)
+
+/* The range that travels, and what it summed to. */
+struct range {
+    zs_lsn after_lsn, upto_lsn;
+    bool whole; /* all that is retained, for a receiver that has nothing */
+    struct zs_digest sum;
+    uint64_t records, bytes;
+};
+
+/* ---- negotiation ------------------------------------------------------------------- */
+
+/* The verdict as far as this side can tell.  *decided is false if only the receiver
+ * can. */
+static int decide(const struct send_job *job, const struct state_message *state, struct outcome *o,
+                  bool *decided, struct zs_error *e)
+{
+    const struct snapshot *s = job->snapshot;
+    struct verdict_input in = {
+        .exists = state->exists,
+        .digests = state->digests && store_has(s->store, ZS_STORE_DIGEST),
+        .same_timeline = timeline_equal(state->timeline, s->info.timeline),
+        .receiver = state->last,
+        .sender = history_last(s),
+    };
+    if (in.exists && in.digests)
+        TRY(history_common(s, &state->points, &in.common_lsn, e));
+    for (uint32_t i = 0; i < state->points.count; i++)
+        if (state->points.at[i].lsn == in.sender.lsn)
+            in.receiver_at_sender =
+                (struct maybe_digest){.known = true, .digest = state->points.at[i].digest};
+
+    enum verdict_need need = verdict_decide(&in, &o->verdict);
+    if (need == VERDICT_NEEDS_SENDER) {
+        TRY(history_digest_at(s, in.receiver.lsn, job->cancel, &in.sender_at_receiver, e));
+        if (!in.sender_at_receiver.known) {
+            error_set(
+                e, ZS_NOT_SUPPORTED,
+                "cannot send only what is new after %s: versions up to %s have been collected",
+                lsn_text(in.receiver.lsn).s, lsn_text(s->info.gc_cutoff_lsn).s);
+            return error_hint(e, "Send the branch in full, under a new name on the other side.");
+        }
+        need = verdict_decide(&in, &o->verdict);
+    }
+    *decided = need == VERDICT_DECIDED;
+    o->common_lsn = in.common_lsn;
+    return ZS_OK;
+}
+
+/* A delta over collected versions would miss tombstones. */
+static int check_collected(const struct send_job *job, const struct state_message *state,
+                           struct zs_error *e)
+{
+    zs_lsn cutoff = job->snapshot->info.gc_cutoff_lsn;
+    if (state->last.lsn == 0 || state->last.lsn >= cutoff)
+        return ZS_OK;
+    error_set(e, ZS_NOT_SUPPORTED,
+              "cannot send only what is new after %s: versions up to %s have been collected",
+              lsn_text(state->last.lsn).s, lsn_text(cutoff).s);
+    return error_hint(e, "Send the branch in full, under a new name on the other side.");
+}
+
+/* What the history says will travel; 0 where it does not know. */
+static int estimate(const struct send_job *job, zs_lsn after_lsn, struct offer_message *offer,
+                    struct zs_error *e)
+{
+    struct zs_point from = {0};
+    bool known = after_lsn == 0;
+    if (!known)
+        TRY(history_find(job->snapshot, after_lsn, &known, &from, e));
+    if (known && offer->last.records >= from.records && offer->last.bytes >= from.bytes) {
+        offer->records = offer->last.records - from.records;
+        offer->bytes = offer->last.bytes - from.bytes;
+    }
+    return ZS_OK;
+}
+
+static int make_offer(const struct send_job *job, const struct state_message *state,
+                      struct outcome *o, struct offer_message *offer, struct zs_error *e)
+{
+    bool decided = false;
+    TRY(decide(job, state, o, &decided, e));
+    *offer = (struct offer_message){
+        .verdict = decided ? o->verdict : VERDICT_AHEAD,
+        .mode = decided ? OFFER_NONE : OFFER_ASK,
+        .digests = store_has(job->snapshot->store, ZS_STORE_DIGEST),
+        .timeline = job->snapshot->info.timeline,
+        .from_lsn = state->last.lsn,
+        .to_lsn = job->snapshot->info.last_valid_lsn,
+        .common_lsn = o->common_lsn,
+        .last = history_last(job->snapshot),
+    };
+    if (!decided || (o->verdict != VERDICT_ABSENT && o->verdict != VERDICT_BEHIND))
+        return ZS_OK;
+    TRY(check_collected(job, state, e));
+    TRY(estimate(job, state->last.lsn, offer, e));
+    if (!job->dry_run && !state->dry_run)
+        offer->mode = OFFER_SEND;
+    return ZS_OK;
+}
+
+/* ---- records ------------------------------------------------------------------------ */
+
+static uint32_t encoding_for(const struct send_job *job, const struct state_message *state)
+{
+    uint32_t wanted = job->encoding != BATCH_NONE ? job->encoding : state->encoding;
+    return wanted <= BATCH_ZSTD && (state->encodings >> wanted & 1u) != 0 ? wanted : BATCH_NONE;
+}
+
+static uint64_t lower_rate(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b;
+    return a < b ? a : b;
+}
+
+static int flush(const struct send_job *job, struct batch_writer *w, struct throttle *t,
+                 struct zs_error *e)
+{
+    const void *message = NULL;
+    uint64_t bytes = 0;
+    uint64_t records = batch_count(w), raw = batch_raw_bytes(w);
+    if (records == 0)
+        return ZS_OK;
+    TRY(batch_finish(w, &message, &bytes, e));
+    TRY(throttle_wait(t, bytes, job->cancel, e));
+    TRY(conn_send_whole(job->conn, message, bytes, e));
+    transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
+    progress_tell(job->progress);
+    return ZS_OK;
+}
+
+/* A receiver says nothing while records flow, but for an error: hear that before more
+ * is written. */
+static int listen_first(const struct send_job *job, struct zs_error *e)
+{
+    bool came = false;
+    struct message m;
+    TRY(cancel_check(job->cancel, e));
+    TRY(conn_peek(job->conn, &came, &m, e));
+    if (came)
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side sent %s in the middle of a transfer", message_name(m.type));
+    return ZS_OK;
+}
+
+static int add_all(const struct send_job *job, struct batch_writer *w, struct throttle *t,
+                   const struct zs_record *records, uint64_t n, struct zs_error *e)
+{
+    for (uint64_t i = 0; i < n;) {
+        bool added = false;
+        TRY(batch_add(w, &records[i], &added, e));
+        if (added) {
+            i++;
+        } else {
+            TRY(listen_first(job, e));
+            TRY(flush(job, w, t, e));
+        }
+    }
+    return ZS_OK;
+}
+
+/* Scan the range into batches.  The store writes values straight into the batch where
+ * it can; batch_add copies those that it only shows. */
+static int send_records(const struct send_job *job, const struct state_message *state,
+                        struct range *range, struct zs_error *e)
+{
+    struct throttle throttle = {.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps)};
+    CLEANUP(batch_writer_close_ptr) struct batch_writer *w = NULL;
+    CLEANUP(free_ptr) struct zs_record *records = calloc(BATCH_MAX_RECORDS, sizeof *records);
+    CLEANUP(iter_close) struct iter it = {0};
+    if (records == NULL)
+        return error_memory(e);
+    TRY(batch_writer_open((enum batch_encoding)encoding_for(job, state), &w, e));
+    batch_writer_limit(w, throttle_batch_bytes(&throttle));
+    TRY(iter_open(job->snapshot, range->after_lsn, range->upto_lsn, &it, e));
+    for (bool more = true; more;) {
+        uint64_t room = 0, n = 0;
+        TRY(listen_first(job, e));
+        void *values = batch_room(w, &room);
+        TRY(iter_next(&it, records, batch_room_records(w), values, room, &n, &more, e));
+        digest_add_records(&range->sum, records, n);
+        for (uint64_t i = 0; i < n; i++)
+            range->bytes += records[i].len;
+        range->records += n;
+        TRY(add_all(job, w, &throttle, records, n, e));
+        if (batch_room_records(w) == 0 || room < 8192)
+            TRY(flush(job, w, &throttle, e));
+    }
+    return flush(job, w, &throttle, e);
+}
+
+/* ---- the end -------------------------------------------------------------------------- */
+
+/* What this store handed out must be what its own history promised.  The receiver's
+ * D(X) is this side's too: the verdict said so. */
+static int check_sum(const struct send_job *job, const struct state_message *state,
+                     const struct range *range, struct zs_error *e)
+{
+    const struct snapshot *s = job->snapshot;
+    if (!store_has(s->store, ZS_STORE_DIGEST) || !state->digests ||
+        (range->whole && s->info.gc_cutoff_lsn > 0))
+        return ZS_OK;
+    struct zs_digest from = range->whole ? (struct zs_digest){0} : state->last.digest;
+    if (digest_equal(digest_plus(from, range->sum), s->info.digest))
+        return ZS_OK;
+    error_set(e, ZS_CORRUPT, "the records of branch \"%s\" do not add up to its history digest",
+              s->info.name);
+    error_detail(e, "Records in (%s, %s] were read; the far branch was left as it was.",
+                 lsn_text(range->after_lsn).s, lsn_text(range->upto_lsn).s);
+    return error_hint(e, "The store of this pageserver is damaged, or it lost records.");
+}
+
+static int send_commit(const struct send_job *job, const struct range *range, struct zs_error *e)
+{
+    struct commit_message m = {
+        .sum = range->sum,
+        .records = range->records,
+        .bytes = range->bytes,
+        .end = history_last(job->snapshot),
+        .gc_cutoff_lsn = range->whole ? job->snapshot->info.gc_cutoff_lsn : 0,
+    };
+    CLEANUP(free_ptr) char *text = NULL;
+    if (range->upto_lsn > 0)
+        TRY(history_thin(job->snapshot, range->after_lsn, range->upto_lsn - 1, &m.points, e));
+    TRY(commit_encode(&m, &text, e));
+    TRY(cancel_check(job->cancel, e));
+    transfer_phase(job->transfer, PHASE_COMMIT);
+    if (job->shield != NULL)
+        shield_up(job->shield);
+    return conn_send(job->conn, MESSAGE_COMMIT, text, e);
+}
+
+/* Once COMMIT is out, a failure leaves open what the receiver did. */
+static int receive_done(const struct send_job *job, bool committing, struct done_message *done,
+                        struct zs_error *e)
+{
+    struct message m;
+    if (conn_recv(job->conn, &m, e) != ZS_OK) {
+        if (committing && (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED))) {
+            error_detail(e, "The commit had been sent: the far branch is either complete or as it "
+                            "was before.");
+            error_hint(e, "Run the same command again: it finds out, and sends what is missing.");
+        }
+        return ZS_FAIL;
+    }
+    TRY(message_expect(&m, MESSAGE_DONE, e));
+    return done_decode(m.body, m.body_bytes, done, e);
+}
+
+/* The receiver must now be where the sender is. */
+static int check_done(const struct send_job *job, const struct done_message *done,
+                      struct zs_error *e)
+{
+    struct zs_point mine = history_last(job->snapshot);
+    if (done->last.lsn == mine.lsn && (!store_has(job->snapshot->store, ZS_STORE_DIGEST) ||
+                                       digest_equal(done->last.digest, mine.digest)))
+        return ZS_OK;
+    return error_set(e, ZS_CORRUPT, "the far side says that it is at %s, not at %s as it was sent",
+                     lsn_text(done->last.lsn).s, lsn_text(mine.lsn).s);
+}
+
+static int transfer_records(const struct send_job *job, const struct state_message *state,
+                            const struct offer_message *offer, struct outcome *o,
+                            struct zs_error *e)
+{
+    struct range range = {
+        .after_lsn = offer->from_lsn, .upto_lsn = offer->to_lsn, .whole = offer->from_lsn == 0};
+    struct done_message done;
+    transfer_phase(job->transfer, PHASE_SEND);
+    TRY(send_records(job, state, &range, e));
+    TRY(check_sum(job, state, &range, e));
+    TRY(send_commit(job, &range, e));
+    TRY(receive_done(job, true, &done, e));
+    o->late_cancel = cancel_requested(job->cancel);
+    o->records = range.records;
+    o->raw_bytes = range.bytes;
+    return check_done(job, &done, e);
+}
+
+int send_run(const struct send_job *job, const struct state_message *state, struct outcome *outcome,
+             struct zs_error *e)
+{
+    struct state_message received;
+    struct offer_message offer;
+    CLEANUP(free_ptr) char *text = NULL;
+    *outcome = (struct outcome){0};
+    transfer_phase(job->transfer, PHASE_NEGOTIATE);
+    if (state == NULL) {
+        struct message m;
+        TRY(conn_recv(job->conn, &m, e));
+        TRY(message_expect(&m, MESSAGE_STATE, e));
+        TRY(state_decode(m.body, m.body_bytes, &received, e));
+        state = &received;
+    }
+    TRY(make_offer(job, state, outcome, &offer, e));
+    outcome->near_lsn = offer.to_lsn;
+    outcome->far_lsn = state->last.lsn;
+    outcome->from_lsn = state->last.lsn;
+    outcome->to_lsn = offer.to_lsn;
+    outcome->records = offer.records;
+    outcome->raw_bytes = offer.bytes;
+    transfer_range(job->transfer, offer.verdict, offer.from_lsn, offer.to_lsn, offer.records,
+                   offer.bytes);
+    TRY(offer_encode(&offer, &text, e));
+    TRY(conn_send(job->conn, MESSAGE_OFFER, text, e));
+    if (offer.mode == OFFER_SEND) {
+        TRY(transfer_records(job, state, &offer, outcome, e));
+    } else {
+        struct done_message done;
+        TRY(receive_done(job, false, &done, e));
+        if (offer.mode == OFFER_ASK)
+            outcome->verdict = done.verdict;
+    }
+    outcome->wire_bytes = job->conn->sent_bytes + job->conn->received_bytes;
+    return ZS_OK;
+}

@@ -1,0 +1,43 @@
+/* send.h - the sending half: a snapshot of a branch out into a stream.
+ * Flow: command/perform_push and command/branch_pull -> here -> wire -> a channel.
+ * The grammar stands in wire/message.h.
+ *
+ * What holds
+ *   - Nothing is sent before the verdict; only absent and behind send records.
+ *   - Of a behind receiver only records in (X, Y] travel, each once.
+ *   - A snapshot that has collected versions above X sends no delta: a collected
+ *     tombstone would bring dropped pages back.
+ *   - What the store handed out must sum to D(Y) - D(X), else nothing is committed.
+ *   - Memory: one batch and what the store's iterator has.
+ * Threads: the caller's. */
+#ifndef ZS_SYNC_SEND_H
+#define ZS_SYNC_SEND_H
+
+#include "store/store.h"
+#include "sync/cancel.h"
+#include "sync/outcome.h"
+#include "sync/progress.h"
+#include "sync/transfer.h"
+#include "wire/conn.h"
+
+struct send_job {
+    const struct snapshot *snapshot;
+    struct conn *conn;
+    const struct zs_cancel *cancel;
+    struct shield *shield; /* of the channel; NULL if it has none */
+    struct transfer *transfer;
+    struct progress *progress;
+    /* What this side asks for, besides what the receiver's STATE asks for. */
+    bool dry_run;
+    uint64_t max_rate_bps; /* the lower one holds */
+    uint32_t encoding;     /* enum batch_encoding; the receiver must be able to read it */
+};
+
+/* `state` is the receiver's if it came with the command (a pull); NULL: it is the
+ * first message.  A refusal is no error here: outcome_refusal makes it one.
+ * Errors: 0A000 no delta can be sent, XX001 the store's sum is wrong, 57014, and
+ * the store's and the far side's own. */
+int send_run(const struct send_job *job, const struct state_message *state, struct outcome *outcome,
+             struct zs_error *e);
+
+#endif

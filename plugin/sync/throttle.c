@@ -1,0 +1,33 @@
+/* throttle.c - see throttle.h. */
+#include "sync/throttle.h"
+
+#include "sync/cancel.h"
+#include "wire/batch.h"
+
+int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns)
+{
+    if (t->rate_bps == 0)
+        return now_ns;
+    int64_t start = t->free_ns > now_ns ? t->free_ns : now_ns;
+    t->free_ns = start + (int64_t)((double)bytes / (double)t->rate_bps * 1e9);
+    return start;
+}
+
+int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *cancel,
+                  struct zs_error *e)
+{
+    if (t->rate_bps == 0)
+        return ZS_OK;
+    int64_t now = clock_now_ns();
+    return cancel_sleep(cancel, throttle_book(t, bytes, now) - now, e);
+}
+
+/* A tenth of a second's worth, within what a batch may hold: within 10 s that is an
+ * error of 1 % at most.  Below 8 KiB a page would not fit. */
+uint32_t throttle_batch_bytes(const struct throttle *t)
+{
+    uint64_t bytes = t->rate_bps == 0 ? BATCH_VALUES_BYTES : t->rate_bps / 10;
+    if (bytes > BATCH_VALUES_BYTES)
+        return BATCH_VALUES_BYTES;
+    return bytes < 8192 ? 8192 : (uint32_t)bytes;
+}

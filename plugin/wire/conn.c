@@ -1,0 +1,137 @@
+/* conn.c - see conn.h. */
+#include "wire/conn.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void conn_init(struct conn *c)
+{
+    memset(c, 0, sizeof *c);
+    c->channel.struct_size = sizeof c->channel;
+}
+
+int conn_check(struct conn *c, const char *who, struct zs_error *e)
+{
+    const struct zs_channel *ch = &c->channel;
+    if (ch->send == NULL || ch->recv == NULL || ch->finish == NULL || ch->close == NULL)
+        return error_set(e, ZS_INTERNAL_ERROR, "%s made a channel with a function missing", who);
+    return ZS_OK;
+}
+
+const char *message_name(enum message_type type)
+{
+    switch (type) {
+    case MESSAGE_STATE:
+        return "STATE";
+    case MESSAGE_OFFER:
+        return "OFFER";
+    case MESSAGE_BATCH:
+        return "BATCH";
+    case MESSAGE_COMMIT:
+        return "COMMIT";
+    case MESSAGE_DONE:
+        return "DONE";
+    case MESSAGE_KEEPALIVE:
+        return "KEEPALIVE";
+    }
+    return NULL;
+}
+
+int conn_send_whole(struct conn *c, const void *message, uint64_t bytes, struct zs_error *e)
+{
+    TRY(error_check(c->channel.send(c->channel.self, message, bytes, e), e, "the channel's send"));
+    c->sent_bytes += bytes;
+    return ZS_OK;
+}
+
+int conn_send(struct conn *c, enum message_type type, const char *body, struct zs_error *e)
+{
+    size_t len = strlen(body);
+    char *whole = malloc(len + 1);
+    if (whole == NULL)
+        return error_memory(e);
+    whole[0] = (char)type;
+    memcpy(whole + 1, body, len);
+    int rc = conn_send_whole(c, whole, len + 1, e);
+    free(whole);
+    return rc;
+}
+
+/* One look at the channel.  *came is false when there was nothing in time. */
+static int receive(struct conn *c, int timeout_ms, bool *came, struct message *m,
+                   struct zs_error *e)
+{
+    const void *bytes = NULL;
+    uint64_t len = 0;
+    *came = false;
+    switch (c->channel.recv(c->channel.self, timeout_ms, &bytes, &len, e)) {
+    case ZS_RECV_NOTHING:
+        return ZS_OK;
+    case ZS_RECV_END:
+        return error_set(e, ZS_CONNECTION_LOST, "the far side ended the stream before it was done");
+    case ZS_RECV_MESSAGE:
+        break;
+    case ZS_RECV_ERROR:
+    default:
+        return error_check(ZS_FAIL, e, "the channel's recv");
+    }
+    if (bytes == NULL || len == 0 || len > ZS_MESSAGE_MAX)
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side sent a message of %llu bytes; 1 to %u are allowed",
+                         (unsigned long long)len, ZS_MESSAGE_MAX);
+    c->received_bytes += len;
+    uint8_t type = *(const uint8_t *)bytes;
+    if (message_name((enum message_type)type) == NULL) {
+        error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sent a message of unknown type 0x%02x",
+                  type);
+        return error_hint(e, "Both sides need zenith-sync with stream protocol %d.",
+                          PROTOCOL_MAJOR);
+    }
+    *m = (struct message){.type = (enum message_type)type,
+                          .whole = bytes,
+                          .whole_bytes = len,
+                          .body = (const char *)bytes + 1,
+                          .body_bytes = len - 1};
+    *came = true;
+    return ZS_OK;
+}
+
+int conn_recv(struct conn *c, struct message *m, struct zs_error *e)
+{
+    bool came = false;
+    do {
+        TRY(receive(c, -1, &came, m, e));
+    } while (!came || m->type == MESSAGE_KEEPALIVE);
+    return ZS_OK;
+}
+
+int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e)
+{
+    do {
+        TRY(receive(c, 0, came, m, e));
+    } while (*came && m->type == MESSAGE_KEEPALIVE);
+    return ZS_OK;
+}
+
+int message_expect(const struct message *m, enum message_type type, struct zs_error *e)
+{
+    if (m->type == type)
+        return ZS_OK;
+    return error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sent %s where %s was due",
+                     message_name(m->type), message_name(type));
+}
+
+int conn_finish(struct conn *c, struct zs_error *e)
+{
+    return error_check(c->channel.finish(c->channel.self, e), e, "the channel's finish");
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->channel.struct_size != 0 && c->channel.close != NULL)
+        c->channel.close(c->channel.self);
+    memset(&c->channel, 0, sizeof c->channel);
+}

@@ -1,0 +1,54 @@
+/* conn.h - a channel that carries typed messages and counts its bytes.
+ * Flow: sync/send and sync/receive -> here -> the zs_channel of a host or transport.
+ * Owns the channel: conn_close closes it.  Threads: as struct zs_channel: one may
+ * send while another receives. */
+#ifndef ZS_WIRE_CONN_H
+#define ZS_WIRE_CONN_H
+
+#include "wire/message.h"
+
+#include <stdbool.h>
+#include <zenith-sync/types.h>
+
+struct conn {
+    struct zs_channel channel; /* struct_size 0: closed */
+    uint64_t sent_bytes, received_bytes;
+};
+
+/* A message as it came; the body is a view, valid until the next conn_recv. */
+struct message {
+    enum message_type type;
+    const uint8_t *whole; /* with the type byte in front */
+    uint64_t whole_bytes;
+    const char *body; /* behind the type byte; not NUL-terminated */
+    uint64_t body_bytes;
+};
+
+/* Prepare for a host's or transport's function to fill in conn->channel. */
+void conn_init(struct conn *c);
+
+/* After it was filled in: are the functions there?  XX000 names who left one out. */
+int conn_check(struct conn *c, const char *who, struct zs_error *e);
+
+/* Send one message whose type byte is in it (a BATCH), or a body to put behind one. */
+int conn_send_whole(struct conn *c, const void *message, uint64_t bytes, struct zs_error *e);
+int conn_send(struct conn *c, enum message_type type, const char *body, struct zs_error *e);
+
+/* Wait for a message other than KEEPALIVE.  08P01 for an unknown type, 08006 if the
+ * far side ended. */
+int conn_recv(struct conn *c, struct message *m, struct zs_error *e);
+
+/* Has the far side failed meanwhile?  Looks without waiting, so that a sender that
+ * only writes hears a refusal early.  *came tells if a message came instead. */
+int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e);
+
+/* The message must be of this type: 08P01 names both. */
+int message_expect(const struct message *m, enum message_type type, struct zs_error *e);
+
+/* "OFFER", or "'x' (0x78)"; for messages to people. */
+const char *message_name(enum message_type type);
+
+int conn_finish(struct conn *c, struct zs_error *e);
+void conn_close(struct conn *c);
+
+#endif

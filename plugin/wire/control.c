@@ -1,0 +1,169 @@
+/* control.c - see control.h. */
+#include "wire/control.h"
+
+#include "wire/json.h"
+
+static const char *const verdict_names[] = {"absent",   "behind",    "equal", "ahead",
+                                            "diverged", "unrelated", NULL};
+static const char *const mode_names[] = {"send", "none", "ask", NULL};
+
+const char *verdict_name(enum verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
+/* What every decoder does around its members. */
+typedef void (*members_read)(struct json_in *j, void *m);
+
+static int decode(const char *message, const char *text, size_t len, members_read read, void *m,
+                  struct zs_error *e)
+{
+    struct json_in j;
+    if (json_in_open(&j, message, text, len, e) != ZS_OK)
+        return ZS_FAIL;
+    read(&j, m);
+    int rc = json_in_check(&j, e);
+    json_in_close(&j);
+    return rc;
+}
+
+/* Points must go down strictly, so that whoever searches them may stop early. */
+static void points_read(struct json_in *j, const char *name, struct point_list *list)
+{
+    list->count = json_points(j, name, list->at, CONTROL_MAX_POINTS);
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->at[i].lsn == 0 || (i > 0 && list->at[i].lsn >= list->at[i - 1].lsn)) {
+            j->wrong = j->wrong == NULL ? name : j->wrong;
+            list->count = 0;
+        }
+}
+
+int state_encode(const struct state_message *m, char **text, struct zs_error *e)
+{
+    struct json_out j;
+    json_out_open(&j);
+    json_put_bool(&j, "exists", m->exists);
+    json_put_bool(&j, "digests", m->digests);
+    json_put_bool(&j, "dry_run", m->dry_run);
+    json_put_small(&j, "encodings", m->encodings);
+    json_put_small(&j, "encoding", m->encoding);
+    json_put_u64(&j, "max_rate", m->max_rate_bps);
+    json_put_timeline(&j, "timeline", m->timeline);
+    json_put_point(&j, "last", &m->last);
+    json_put_points(&j, "points", m->points.at, m->points.count);
+    return json_out_text(&j, text, e);
+}
+
+static void state_read(struct json_in *j, void *out)
+{
+    struct state_message *m = out;
+    m->exists = json_bool_or(j, "exists", false);
+    m->digests = json_bool_or(j, "digests", false);
+    m->dry_run = json_bool_or(j, "dry_run", false);
+    m->encodings = json_small_or(j, "encodings", 1);
+    m->encoding = json_small_or(j, "encoding", 0);
+    m->max_rate_bps = json_u64_or(j, "max_rate", 0);
+    m->timeline = json_timeline(j, "timeline");
+    m->last = json_point(j, "last");
+    points_read(j, "points", &m->points);
+}
+
+int state_decode(const char *text, size_t len, struct state_message *m, struct zs_error *e)
+{
+    *m = (struct state_message){0};
+    return decode("STATE", text, len, state_read, m, e);
+}
+
+int offer_encode(const struct offer_message *m, char **text, struct zs_error *e)
+{
+    struct json_out j;
+    json_out_open(&j);
+    json_put_text(&j, "verdict", verdict_name(m->verdict));
+    json_put_text(&j, "mode", mode_names[m->mode]);
+    json_put_bool(&j, "digests", m->digests);
+    json_put_timeline(&j, "timeline", m->timeline);
+    json_put_lsn(&j, "from_lsn", m->from_lsn);
+    json_put_lsn(&j, "to_lsn", m->to_lsn);
+    json_put_lsn(&j, "common_lsn", m->common_lsn);
+    json_put_point(&j, "last", &m->last);
+    json_put_u64(&j, "records", m->records);
+    json_put_u64(&j, "bytes", m->bytes);
+    return json_out_text(&j, text, e);
+}
+
+static void offer_read(struct json_in *j, void *out)
+{
+    struct offer_message *m = out;
+    m->verdict = (enum verdict)json_word(j, "verdict", verdict_names);
+    m->mode = (enum offer_mode)json_word(j, "mode", mode_names);
+    m->digests = json_bool_or(j, "digests", false);
+    m->timeline = json_timeline(j, "timeline");
+    m->from_lsn = json_lsn(j, "from_lsn");
+    m->to_lsn = json_lsn(j, "to_lsn");
+    m->common_lsn = json_lsn_or(j, "common_lsn", 0);
+    m->last = json_point(j, "last");
+    m->records = json_u64_or(j, "records", 0);
+    m->bytes = json_u64_or(j, "bytes", 0);
+}
+
+int offer_decode(const char *text, size_t len, struct offer_message *m, struct zs_error *e)
+{
+    *m = (struct offer_message){0};
+    return decode("OFFER", text, len, offer_read, m, e);
+}
+
+int commit_encode(const struct commit_message *m, char **text, struct zs_error *e)
+{
+    struct json_out j;
+    json_out_open(&j);
+    json_put_digest(&j, "sum", m->sum);
+    json_put_u64(&j, "records", m->records);
+    json_put_u64(&j, "bytes", m->bytes);
+    json_put_point(&j, "end", &m->end);
+    json_put_lsn(&j, "gc_cutoff_lsn", m->gc_cutoff_lsn);
+    json_put_points(&j, "points", m->points.at, m->points.count);
+    return json_out_text(&j, text, e);
+}
+
+static void commit_read(struct json_in *j, void *out)
+{
+    struct commit_message *m = out;
+    m->sum = json_digest(j, "sum");
+    m->records = json_u64(j, "records");
+    m->bytes = json_u64(j, "bytes");
+    m->end = json_point(j, "end");
+    m->gc_cutoff_lsn = json_lsn_or(j, "gc_cutoff_lsn", 0);
+    points_read(j, "points", &m->points);
+}
+
+int commit_decode(const char *text, size_t len, struct commit_message *m, struct zs_error *e)
+{
+    *m = (struct commit_message){0};
+    return decode("COMMIT", text, len, commit_read, m, e);
+}
+
+int done_encode(const struct done_message *m, char **text, struct zs_error *e)
+{
+    struct json_out j;
+    json_out_open(&j);
+    json_put_text(&j, "verdict", verdict_name(m->verdict));
+    json_put_lsn(&j, "common_lsn", m->common_lsn);
+    json_put_timeline(&j, "timeline", m->timeline);
+    json_put_point(&j, "last", &m->last);
+    return json_out_text(&j, text, e);
+}
+
+static void done_read(struct json_in *j, void *out)
+{
+    struct done_message *m = out;
+    m->verdict = (enum verdict)json_word(j, "verdict", verdict_names);
+    m->common_lsn = json_lsn_or(j, "common_lsn", 0);
+    m->timeline = json_timeline(j, "timeline");
+    m->last = json_point(j, "last");
+}
+
+int done_decode(const char *text, size_t len, struct done_message *m, struct zs_error *e)
+{
+    *m = (struct done_message){0};
+    return decode("DONE", text, len, done_read, m, e);
+}

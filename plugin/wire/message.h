@@ -1,0 +1,41 @@
+/* message.h - the stream between a sender and a receiver: its messages.
+ *
+ * Whoever runs `sync/send` is the sender, whoever runs `sync/receive` the
+ * receiver; which of them connected does not matter here.
+ *
+ *     receiver -> sender   STATE    what it has                              JSON
+ *     sender -> receiver   OFFER    verdict, mode, what would come           JSON
+ *                          BATCH*   records                                  batch.h
+ *                          COMMIT   where it ends, sums, history points      JSON
+ *     receiver -> sender   DONE     what the branch is now                   JSON
+ *     either               KEEPALIVE while nothing else is to be said        empty
+ *
+ * A pull puts the STATE into the command that it sends, so that negotiation is one
+ * round trip in both directions.  OFFER's mode says what follows:
+ *     send   BATCH* COMMIT, then DONE comes back
+ *     none   nothing; DONE comes back (equal, refused, or a dry run)
+ *     ask    nothing; the receiver can decide and the sender cannot: DONE has the
+ *            verdict
+ * There is no message for errors: the side that was called fails its command, and
+ * the host tells the caller as it tells any client (host.h, run); the side that
+ * called closes the channel.  So an error has one way, with or without a stream.
+ *
+ * Each message is one byte of type and a body.  Version: OFFER and STATE carry
+ * "protocol" (major; must be equal) and JSON members that are not known are
+ * skipped, so a newer minor version still works; a message type that is not known
+ * is refused by name. */
+#ifndef ZS_WIRE_MESSAGE_H
+#define ZS_WIRE_MESSAGE_H
+
+#define PROTOCOL_MAJOR 1
+
+enum message_type {
+    MESSAGE_STATE = 'S',
+    MESSAGE_OFFER = 'O',
+    MESSAGE_BATCH = 'B',
+    MESSAGE_COMMIT = 'C',
+    MESSAGE_DONE = 'D',
+    MESSAGE_KEEPALIVE = 'K',
+};
+
+#endif
