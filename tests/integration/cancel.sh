@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# A transfer that is stopped in the middle leaves the receiver as it was, and the next one
+# succeeds: Ctrl-C, CancelRequest, a server that is stopped.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+suite cancel
+clusters large
+server A && server B && server C
+peer A B && peer C A reader
+run A import main "$BASE"
+run A push main B
+before=$(state B main)
+run A import main "$LARGE"
+must "the branch has grown" exits 0
+
+# slowly NAME ARGUMENT...: zenith in the background at a rate that leaves time to stop it.
+# Job control gives it a process group of its own, in which SIGINT is not ignored.
+slowly() {
+    set -m
+    z "$@" --max-rate 4M >"$WORK/.out" 2>"$WORK/.err" </dev/null &
+    SLOW=$!
+    set +m
+    LAST="zenith -D $* --max-rate 4M"
+}
+ended() {
+    STATUS=0
+    wait "$SLOW" || STATUS=$?
+    OUT=$(<"$WORK/.out") ERR=$(<"$WORK/.err")
+}
+
+slowly A push main B
+must "a push is under way" poll 20 busy B branch_push
+kill -INT "$SLOW"
+ended
+must "Ctrl-C ends a push with status 6" exits 6
+must "and says that it was interrupted" says 'interrupt|cancel'
+must "the far branch is as before" same "$(state B main)" "$before"
+must "the near server is done with it" poll 5 idle A perform_push
+must "the far server is done with it" poll 5 idle B branch_push
+
+slowly C pull main A
+must "a pull is under way" poll 20 busy C perform_pull
+kill -INT "$SLOW"
+ended
+must "Ctrl-C ends a pull with status 6" exits 6
+must "no branch is left behind by it" same "$(state C main)" none
+
+slowly A push main B
+must "a push is under way again" poll 20 busy B branch_push
+z B stop >/dev/null 2>&1
+ended
+must "a far server that is stopped ends the push" not exits 0
+must "and says so" says '[a-z]{4}'
+run B start
+must "the far server starts again" exits 0
+must "and its branch is as before" same "$(state B main)" "$before"
+
+slowly A push main B
+must "and once more a push is under way" poll 20 busy B branch_push
+run A stop
+must "the near server can be stopped in mid-push" exits 0
+ended
+must "the push ends" not exits 0
+run A start
+must "the far branch is as before" same "$(state B main)" "$before"
+
+# CancelRequest, as psql sends it on Ctrl-C.
+set -m
+sql A "perform_push main '$(uri B)' (max_rate 4000000)" -v VERBOSITY=verbose \
+    >"$WORK/.out" 2>"$WORK/.err" &
+SLOW=$!
+set +m
+LAST="psql perform_push, then SIGINT"
+must "a push by psql is under way" poll 20 busy B branch_push
+kill -INT "$SLOW"
+ended
+must "CancelRequest ends it with 57014" says '57014'
+must "the far branch is still as before" same "$(state B main)" "$before"
+
+run A push main B
+must "a push after all that succeeds" exits 0
+must "and both sides are equal" same "$(state B main)" "$(state A main)"
+run C pull main A
+must "a pull after all that succeeds" exits 0
+must "and is equal" same "$(state C main)" "$(state A main)"
+finish
