@@ -1,0 +1,37 @@
+/* command.c - the table of commands: one row each. */
+#include "command/command.h"
+
+#include "base/error.h"
+
+int command_table_register(struct sync_module *module, const struct zs_host *host,
+                           struct zs_error *e)
+{
+    static const struct {
+        const char *name;
+        uint32_t role;
+        int (*run)(void *, const struct zs_session *, const char *, struct zs_error *);
+        const char *summary;
+    } table[] = {
+        {"perform_push", ZS_ROLE_ADMIN, perform_push,
+         "<branch> <uri> [<far_branch>] [( option value, ... )]: send a branch to another "
+         "pageserver"},
+        {"branch_push", ZS_ROLE_WRITE, branch_push,
+         "<branch> <timeline_id> ...: a peer's perform_push calls this"},
+        {"perform_pull", ZS_ROLE_ADMIN, perform_pull,
+         "<branch> <uri> [<far_branch>] [( option value, ... )]: fetch a branch from another "
+         "pageserver"},
+        {"branch_pull", ZS_ROLE_READ, branch_pull,
+         "<branch> <timeline_id> ...: a peer's perform_pull calls this"},
+        {"sync_status", ZS_ROLE_READ, sync_status, "running and recent transfers"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct zs_command command = {.struct_size = sizeof command,
+                                     .role = table[i].role,
+                                     .name = table[i].name,
+                                     .summary = table[i].summary,
+                                     .self = module,
+                                     .run = table[i].run};
+        TRY(error_check(host->command_add(host->self, &command, e), e, "the host's command_add"));
+    }
+    return ZS_OK;
+}

@@ -1,0 +1,36 @@
+/* command.h - what the five commands share, and their table.
+ * Flow: a host runs a row of the table -> perform_* and branch_* -> sync/.
+ * Threads: run is concurrent across sessions; struct sync_module is read-only after
+ * init, but for the transfer list, which locks itself. */
+#ifndef ZS_COMMAND_COMMAND_H
+#define ZS_COMMAND_COMMAND_H
+
+#include "command/arguments.h"
+#include "store/store.h"
+#include "sync/outcome.h"
+#include "sync/transfer.h"
+#include "transport/registry.h"
+
+#include <zenith-sync/host.h>
+
+/* The module as it runs in one host; made by plugin.c, every command's self. */
+struct sync_module {
+    struct zs_host host;   /* imported: min(size), the rest zeroed */
+    struct zs_store store; /* imported */
+    struct registry *transports;
+    struct transfer_list *transfers;
+};
+
+int perform_push(void *self, const struct zs_session *session, const char *args,
+                 struct zs_error *e);
+int branch_push(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int perform_pull(void *self, const struct zs_session *session, const char *args,
+                 struct zs_error *e);
+int branch_pull(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int sync_status(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+
+/* Offer all commands to the host; each gets `module` as self. */
+int command_table_register(struct sync_module *module, const struct zs_host *host,
+                           struct zs_error *e);
+
+#endif

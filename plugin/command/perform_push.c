@@ -1,0 +1,37 @@
+/* perform_push.c - send a branch of this host to another pageserver.
+ * Flow: snapshot of the host's store -> sync/send -> transport ~> far branch_push.
+ * Opens the snapshot first, so that an unknown branch is said before anyone connects. */
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "command/command.h"
+#include "command/perform.h"
+#include "sync/send.h"
+
+static int push(struct perform *p, struct zs_error *e)
+{
+    CLEANUP(snapshot_close) struct snapshot snapshot = {0};
+    struct outcome outcome;
+    TRY(snapshot_open(&p->module->store, p->branch, &snapshot, e));
+    progress_tell(&p->progress);
+    TRY(perform_connect(p, "branch_push", snapshot.info.timeline, "{\"protocol\":1}", e));
+    struct send_job job = {.snapshot = &snapshot,
+                           .conn = &p->conn,
+                           .cancel = p->session->cancel,
+                           .shield = &p->shield,
+                           .transfer = p->transfer,
+                           .progress = &p->progress,
+                           .dry_run = p->options.dry_run,
+                           .max_rate_bps = p->options.max_rate_bps,
+                           .encoding = p->options.encoding};
+    TRY(send_run(&job, NULL, &outcome, e));
+    return perform_result(p, &outcome, DIRECTION_PUSH, e);
+}
+
+int perform_push(void *self, const struct zs_session *session, const char *args, struct zs_error *e)
+{
+    CLEANUP(perform_close) struct perform p = {0};
+    TRY(perform_open(&p, "perform_push", self, session, args, e));
+    int rc = push(&p, e);
+    transfer_end(p.transfer, rc == ZS_OK ? NULL : e);
+    return rc;
+}

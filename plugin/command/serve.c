@@ -1,0 +1,64 @@
+/* serve.c - see serve.h. */
+#include "command/serve.h"
+
+#include "base/error.h"
+#include "model/branch_name.h"
+#include "model/lsn.h"
+#include "wire/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The peer's protocol stands in its JSON; refuse another one before the stream. */
+static int check_protocol(const char *json, struct zs_error *e)
+{
+    struct json_in j;
+    TRY(json_in_open(&j, "command", json, strlen(json), e));
+    int rc = json_in_check(&j, e);
+    json_in_close(&j);
+    return rc;
+}
+
+int serve_open(struct serve *s, const char *command, void *module, const struct zs_session *session,
+               const char *args, struct zs_error *e)
+{
+    char usage[80];
+    struct zs_timeline_id timeline;
+    s->module = module;
+    s->session = session;
+    (void)snprintf(usage, sizeof usage, "%s BRANCH TIMELINE_ID 'JSON', which a peer sends",
+                   command);
+    TRY(arguments_parse(args, &s->args, e));
+    TRY(arguments_expect(&s->args, 3, 3, usage, e));
+    s->branch = s->args.words[0];
+    s->json = s->args.words[2];
+    TRY(branch_name_check(s->branch, e));
+    if (!timeline_parse(s->args.words[1], &timeline)) {
+        error_set(e, ZS_BAD_VALUE, "\"%.40s\" is no timeline id", s->args.words[1]);
+        return error_hint(e, "A timeline id has 32 hex digits.");
+    }
+    TRY(check_protocol(s->json, e));
+    s->transfer = transfer_begin(s->module->transfers, command, s->branch, session->peer);
+    if (s->transfer == NULL)
+        return error_memory(e);
+    s->progress = (struct progress){.session = NULL, .transfer = s->transfer};
+    return ZS_OK;
+}
+
+int serve_channel(struct serve *s, struct zs_error *e)
+{
+    const struct zs_session *session = s->session;
+    conn_init(&s->conn);
+    if (error_check(session->copy_both(session->self, &s->conn.channel, e), e,
+                    "the session's copy_both") != ZS_OK) {
+        memset(&s->conn.channel, 0, sizeof s->conn.channel);
+        return ZS_FAIL;
+    }
+    return conn_check(&s->conn, s->module->host.name, e);
+}
+
+void serve_close(struct serve *s)
+{
+    conn_close(&s->conn);
+    arguments_fini(&s->args);
+}

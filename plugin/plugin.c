@@ -1,0 +1,95 @@
+/* plugin.c - zenith_sync.so: the exported symbol and the composition root.
+ * The only file that names implementations: it imports the host's tables, opens the
+ * registry and the transfer list, loads the transports and registers the commands.
+ * Threads: init and fini alone; the rest as the commands. */
+#include "base/digest.h"
+#include "base/error.h"
+#include "command/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION "1.0"
+
+/* struct zs_transport_host over the host's own functions. */
+struct module {
+    struct sync_module sync;
+    struct zs_transport_host transport_host;
+};
+
+static int32_t refuse(struct zs_error *e, const char *what)
+{
+    return error_set(e, ZS_NOT_SUPPORTED, "zenith_sync cannot run in this host: %s", what);
+}
+
+static int import_host(const struct zs_host *theirs, struct zs_host *out, struct zs_error *e)
+{
+    memset(out, 0, sizeof *out);
+    uint32_t size = theirs->struct_size;
+    if (size < sizeof *out) {
+        error_set(e, ZS_NOT_SUPPORTED,
+                  "zenith_sync cannot run in this host: its struct zs_host has %u bytes, %zu are "
+                  "needed",
+                  size, sizeof *out);
+        return ZS_FAIL;
+    }
+    memcpy(out, theirs, sizeof *out);
+    if (out->store == NULL || out->command_add == NULL || out->log == NULL || out->setting == NULL)
+        return refuse(e, "a function or the store is missing in its struct zs_host");
+    return ZS_OK;
+}
+
+static void module_fini(void *self)
+{
+    struct module *m = self;
+    if (m == NULL)
+        return;
+    registry_close(m->sync.transports);
+    transfer_list_close(m->sync.transfers);
+    free(m);
+}
+
+static int start(struct module *m, const struct zs_host *host, struct zs_error *e)
+{
+    TRY(import_host(host, &m->sync.host, e));
+    TRY(store_import(host->store, &m->sync.store, e));
+    TRY(transfer_list_open(&m->sync.transfers, e));
+    m->transport_host = (struct zs_transport_host){.struct_size = sizeof m->transport_host,
+                                                   .self = m->sync.host.self,
+                                                   .log = m->sync.host.log,
+                                                   .setting = m->sync.host.setting};
+    TRY(registry_open(&m->transport_host, &m->sync.transports, e));
+    const char *dir = host->setting(host->self, "transport_dir");
+    if (dir != NULL)
+        TRY(registry_load_dir(m->sync.transports, dir, e));
+    return command_table_register(&m->sync, host, e);
+}
+
+static int32_t module_init(const struct zs_host *host, void **self, struct zs_error *e)
+{
+    struct module *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return error_memory(e);
+    if (start(m, host, e) != ZS_OK) {
+        module_fini(m);
+        return ZS_FAIL;
+    }
+    *self = m;
+    return ZS_OK;
+}
+
+ZS_EXPORT const struct zs_module *zenith_sync_module_v1(void);
+
+const struct zs_module *zenith_sync_module_v1(void)
+{
+    static const struct zs_module module = {
+        .struct_size = sizeof module,
+        .needs = ZS_HOST_STORE | ZS_HOST_COPY_BOTH,
+        .name = "zenith_sync",
+        .version = VERSION,
+        .init = module_init,
+        .fini = module_fini,
+        .digest_add = digest_add_records,
+    };
+    return &module;
+}
