@@ -8,6 +8,7 @@
  * Threads: open and close alone; the rest any. */
 #include "base/bytes.h"
 #include "kv/kv_internal.h"
+#include "kv/kv_table.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,8 +19,6 @@
 
 #define CACHE_BYTES        ((size_t)16 << 20)
 #define WRITE_BUFFER_BYTES ((size_t)16 << 20)
-#define BLOCK_BYTES        ((size_t)16 << 10)
-#define CHECKSUM_XXH3      4
 
 static const struct zs_store functions = {
     .struct_size = sizeof functions,
@@ -66,9 +65,9 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     rocksdb_block_based_table_options_t *t = kv->table;
     rocksdb_block_based_options_set_block_cache(t, kv->cache);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
-    rocksdb_block_based_options_set_block_size(t, BLOCK_BYTES);
-    rocksdb_block_based_options_set_checksum(t, CHECKSUM_XXH3);
-    rocksdb_block_based_options_set_format_version(t, 5);
+    rocksdb_block_based_options_set_block_size(t, KV_BLOCK_BYTES);
+    rocksdb_block_based_options_set_checksum(t, KV_BLOCK_CHECKSUM);
+    rocksdb_block_based_options_set_format_version(t, KV_FORMAT_VERSION);
 
     rocksdb_options_t *o = kv->options;
     rocksdb_options_set_block_based_table_factory(o, t);
@@ -83,9 +82,9 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     rocksdb_options_set_max_write_buffer_number(o, 2);
     rocksdb_options_set_max_open_files(o, 512);
     rocksdb_options_set_max_background_jobs(o, 2);
-    rocksdb_options_set_target_file_size_base(o, (uint64_t)64 << 20);
+    rocksdb_options_set_target_file_size_base(o, KV_FILE_BYTES);
     rocksdb_options_set_max_bytes_for_level_base(o, (uint64_t)256 << 20);
-    rocksdb_options_set_bytes_per_sync(o, (uint64_t)1 << 20);
+    rocksdb_options_set_bytes_per_sync(o, KV_BYTES_PER_SYNC);
     rocksdb_options_set_keep_log_file_num(o, 4);
     rocksdb_options_set_max_log_file_size(o, (size_t)1 << 20);
     rocksdb_options_set_info_log_level(o, 2); /* warnings */

@@ -7,6 +7,7 @@
  *   kv_iter.c    iterators
  *   kv_ingest.c  ingests and their commit
  *   kv_stage.c   the sorted files that a large ingest collects outside the engine
+ *   kv_sst.cc    writing such a file
  *   kv_layout.c  keys and values
  *
  * Threads: `registry` guards the lists and next_space, and is held for no longer than

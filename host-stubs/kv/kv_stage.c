@@ -1,6 +1,6 @@
 /* kv_stage.c - the sorted files that a large ingest collects, outside the engine.
  *
- * DIR/stage/<random>/0001.sst ...: written by SstFileWriter in FILE_BYTES pieces, taken
+ * DIR/stage/<random>/0001.sst ...: written by kv_sst in KV_FILE_BYTES pieces, taken
  * over by one rocksdb_ingest_external_file with move_files (a hard link, no copy), so
  * that all of them become visible in one entry of the engine's manifest, or none.  The
  * files of one call may not overlap: records ascend over the stage, and the metadata,
@@ -9,6 +9,8 @@
  * it takes them.
  * Threads: one per stage. */
 #include "kv/kv_internal.h"
+#include "kv/kv_sst.h"
+#include "kv/kv_table.h"
 #include "model/lsn.h"
 
 #include <dirent.h>
@@ -18,15 +20,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_BYTES ((uint64_t)64 << 20)
-
 struct stage {
     struct kv *kv;
     char *dir;
     char **files;
     size_t nfiles;
-    rocksdb_envoptions_t *env;
-    rocksdb_sstfilewriter_t *writer;
+    struct sst_writer *writer;
     uint64_t file_bytes; /* put into the file that is open; 0: none is */
 };
 
@@ -83,8 +82,7 @@ int stage_open(struct kv *kv, struct stage **out, struct zs_error *e)
         free(s);
         return rc;
     }
-    s->env = rocksdb_envoptions_create();
-    s->writer = s->env == NULL ? NULL : rocksdb_sstfilewriter_create(s->env, kv->options);
+    s->writer = sst_writer_create();
     if (s->writer == NULL) {
         stage_close(s);
         return error_memory(e);
@@ -102,19 +100,16 @@ static int file_open(struct stage *s, struct zs_error *e)
     if (asprintf(&files[s->nfiles], "%s/%04zu.sst", s->dir, s->nfiles + 1) < 0)
         return error_memory(e);
     s->nfiles++;
-    char *error = NULL;
-    rocksdb_sstfilewriter_open(s->writer, files[s->nfiles - 1], &error);
-    return engine_check(error, "make a file for the incoming records", e);
+    return engine_check(sst_writer_open(s->writer, files[s->nfiles - 1]),
+                        "make a file for the incoming records", e);
 }
 
 int stage_finish(struct stage *s, struct zs_error *e)
 {
     if (s->file_bytes == 0)
         return ZS_OK;
-    char *error = NULL;
-    rocksdb_sstfilewriter_finish(s->writer, &error);
     s->file_bytes = 0;
-    return engine_check(error, "write the incoming records", e);
+    return engine_check(sst_writer_finish(s->writer), "write the incoming records", e);
 }
 
 int stage_put(struct stage *s, const char *key, size_t key_len, const void *value, size_t len,
@@ -122,11 +117,10 @@ int stage_put(struct stage *s, const char *key, size_t key_len, const void *valu
 {
     if (s->file_bytes == 0)
         TRY(file_open(s, e));
-    char *error = NULL;
-    rocksdb_sstfilewriter_put(s->writer, key, key_len, value, len, &error);
-    TRY(engine_check(error, "write the incoming records", e));
+    TRY(engine_check(sst_writer_put(s->writer, key, key_len, value, len),
+                     "write the incoming records", e));
     s->file_bytes += key_len + len;
-    return s->file_bytes < FILE_BYTES ? ZS_OK : stage_finish(s, e);
+    return s->file_bytes < KV_FILE_BYTES ? ZS_OK : stage_finish(s, e);
 }
 
 int stage_ingest(struct stage *s, struct zs_error *e)
@@ -148,9 +142,7 @@ void stage_close(struct stage *s)
     if (s == NULL)
         return;
     if (s->writer != NULL)
-        rocksdb_sstfilewriter_destroy(s->writer);
-    if (s->env != NULL)
-        rocksdb_envoptions_destroy(s->env);
+        sst_writer_destroy(s->writer);
     (void)folder_remove(s->dir);
     for (size_t i = 0; i < s->nfiles; i++)
         free(s->files[i]);

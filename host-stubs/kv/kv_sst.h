@@ -1,0 +1,32 @@
+/* kv_sst.h - writes one sorted file after the other, for RocksDB to take over.
+ * Flow: kv_stage.c -> here.  RocksDB's own SstFileWriter, reached in C++ because its C
+ * API leaves two settings out that matter here (kv_sst.cc).
+ * Errors are RocksDB's texts, as its C API gives them: NULL is success, the caller frees
+ * (engine_check does).  No exception leaves.
+ * Threads: one per writer. */
+#ifndef HOST_STUBS_KV_SST_H
+#define HOST_STUBS_KV_SST_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sst_writer;
+
+/* NULL: out of memory. */
+struct sst_writer *sst_writer_create(void);
+void sst_writer_destroy(struct sst_writer *writer);
+
+/* open, put in strictly ascending order, finish; then again with the next file. */
+char *sst_writer_open(struct sst_writer *writer, const char *path);
+char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len, const void *value,
+                     size_t len);
+/* Ends and syncs the file. */
+char *sst_writer_finish(struct sst_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
