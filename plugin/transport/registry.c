@@ -14,10 +14,10 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zenith-sync/host.h>
 
 #define DESCRIPTOR_MAX (64u * 1024u) /* a struct_size above is not a size */
 #define SCHEMES_MAX    16            /* of one transport; a list without an end stops here */
-#define LOG_WARNING    2u            /* ZS_LOG_WARNING; host.h is for hosts */
 
 struct entry {
     struct transport transport;
@@ -288,7 +288,7 @@ int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e)
         if (loaded == ZS_OK)
             continue;
         if (r->host->log != NULL)
-            r->host->log(r->host->self, LOG_WARNING, refusal.message);
+            r->host->log(r->host->self, ZS_LOG_WARNING, refusal.message);
         if (rc == ZS_OK)
             *e = refusal;
         rc = ZS_FAIL;

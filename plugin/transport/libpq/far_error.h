@@ -1,0 +1,21 @@
+/* far_error.h - what the far server said, as a struct zs_error.
+ * What it says to a command comes as it said it.  What it says at login reaches libpq's
+ * callers as text only, which is taken apart here.  Pure.  Threads: any. */
+#ifndef ZS_LIBPQ_FAR_ERROR_H
+#define ZS_LIBPQ_FAR_ERROR_H
+
+#include <libpq-fe.h>
+#include <zenith-sync/types.h>
+
+/* An error result: SQLSTATE, message, detail and hint untouched.  One that libpq made
+ * itself (no SQLSTATE) is 08006 and names `far`.  Returns ZS_FAIL. */
+int far_error_result(const PGresult *result, const char *far, struct zs_error *e);
+
+/* The connection broke; `text` is libpq's.  08006.  Returns ZS_FAIL. */
+int far_error_lost(const char *text, const char *far, struct zs_error *e);
+
+/* A connection that did not come about; `text` is PQerrorMessage at PQERRORS_VERBOSE.
+ * 28P01 and 28000 not let in, else 08001.  Returns ZS_FAIL. */
+int far_error_login(const char *text, int needs_password, const char *far, struct zs_error *e);
+
+#endif

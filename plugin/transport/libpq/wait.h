@@ -1,0 +1,24 @@
+/* wait.h - waiting for descriptors in a way that a cancel ends.
+ * Every wait of this transport goes through wait_ready, so that a stop that is asked
+ * for is seen within WAIT_TICK_MS.  Threads: any; no state. */
+#ifndef ZS_LIBPQ_WAIT_H
+#define ZS_LIBPQ_WAIT_H
+
+#include <poll.h>
+#include <zenith-sync/types.h>
+
+#define WAIT_TICK_MS 100 /* a token without a descriptor is asked this often */
+#define WAIT_FDS_MAX 2
+
+int64_t clock_ns(void);
+
+/* 57014 if a stop is asked for or the deadline is past.  `cancel` may be NULL. */
+int cancel_check(const struct zs_cancel *cancel, struct zs_error *e);
+
+/* Wait until one of fds[n], n <= WAIT_FDS_MAX, is ready (revents are set), or until_ns
+ * (CLOCK_MONOTONIC; 0 waits for ever) is past (all revents 0).
+ * Errors: 57014 as cancel_check; 58030. */
+int wait_ready(const struct zs_cancel *cancel, int64_t until_ns, struct pollfd *fds, unsigned n,
+               struct zs_error *e);
+
+#endif
