@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Keepalives: a far machine that vanished is noticed after two minutes, not two hours;
