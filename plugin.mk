@@ -66,7 +66,7 @@ uses_pageserver := pageserver pgdata kv store model base
 TSAN_ROOMS := $(foreach r,$(ROOMS),$(if $(filter kv,$(uses_$(r))),,$(r)))
 
 # Debian 12's packages: to build and test; to benchmark; to format and lint.
-DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev liblz4-dev libzstd-dev \
+DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev libroaring-dev liblz4-dev libzstd-dev \
 	libssl-dev librocksdb-dev libtomlplusplus-dev postgresql-15
 DEPS_BENCH := rsync gnuplot-nox
 DEPS_LINT := clang clang-format clang-tidy shellcheck
@@ -87,7 +87,7 @@ LDFLAGS_ALL := -pthread -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 # A module refuses to link with a symbol missing; a sanitizer's own come from the program.
 SOFLAGS := -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs)
 
-LIBS_MODULE := $(call libs,libcjson libxxhash liblz4 libzstd) -ldl -lm
+LIBS_MODULE := $(call libs,libcjson libxxhash liblz4 libzstd) -lroaring -ldl -lm
 LIBS_PROGRAM := $(LIBS_MODULE) $(call libs,libpq openssl rocksdb tomlplusplus) -lstdc++
 LIBS_TEST := $(LIBS_PROGRAM) $(call libs,cunit)
 
