@@ -1,0 +1,249 @@
+/* pgtree.c - see pgtree.h. */
+#include "pgdata/pgtree.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 1 << 20, FOLDER_MODE = 0700, FILE_MODE = 0600 };
+
+struct pgtree {
+    const char *path; /* the caller's */
+    int root;
+    bool made; /* the directory itself */
+    bool sealed;
+    int fd; /* of the file being written, or -1 */
+    char name[PGKEY_NAME_MAX + 1];
+    uint64_t files, bytes;
+    size_t used;
+    uint8_t buffer[BUFFER_BYTES];
+};
+
+static void folder_close(DIR **d)
+{
+    if (*d != NULL)
+        (void)closedir(*d);
+}
+
+/* The next name that is neither . nor .., or NULL. */
+static const char *next_name(DIR *d)
+{
+    for (;;) {
+        struct dirent *entry = readdir(d); /* NOLINT(concurrency-mt-unsafe): d is ours alone */
+        if (entry == NULL)
+            return NULL;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            return entry->d_name;
+    }
+}
+
+static DIR *open_folder(int parent, const char *name)
+{
+    int fd = openat(parent, name, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (d == NULL)
+        fd_close(&fd);
+    return d;
+}
+
+/* Best effort: what cannot be removed stays.  The tree is as deep as what was made. */
+static void remove_inside(int parent, const char *name) /* NOLINT(misc-no-recursion) */
+{
+    CLEANUP(folder_close) DIR *d = open_folder(parent, name);
+    const char *entry;
+    if (d == NULL)
+        return;
+    while ((entry = next_name(d)) != NULL) {
+        if (unlinkat(dirfd(d), entry, 0) == 0)
+            continue;
+        remove_inside(dirfd(d), entry);
+        (void)unlinkat(dirfd(d), entry, AT_REMOVEDIR);
+    }
+}
+
+static int cannot_write(const struct pgtree *t, int errnum, const char *name, struct zs_error *e)
+{
+    error_errno(e, errnum, "cannot write \"%s/%s\"", t->path, name);
+    if (errnum == ENOSPC || errnum == EDQUOT)
+        return error_hint(e, "Free some space, or export to another disk; what was written is "
+                             "removed.");
+    return error_hint(e, "Export to a directory that the pageserver may write to.");
+}
+
+static int make_root(struct pgtree *t, struct zs_error *e)
+{
+    t->made = mkdir(t->path, FOLDER_MODE) == 0;
+    if (!t->made && errno != EEXIST) {
+        int errnum = errno;
+        if (errnum == ENOENT || errnum == ENOTDIR) {
+            error_set(e, ZS_BAD_VALUE, "the folder that \"%s\" is to be made in does not exist",
+                      t->path);
+            return error_hint(e, "Make it first, or give another path.");
+        }
+        error_errno(e, errnum, "cannot make the directory \"%s\"", t->path);
+        return error_hint(e, "Export to a directory that the pageserver may write to.");
+    }
+    t->root = open(t->path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (t->root < 0) {
+        error_errno(e, errno, "cannot open the directory \"%s\"", t->path);
+        return error_hint(e, "Give a directory that does not exist yet, or is empty.");
+    }
+    CLEANUP(folder_close) DIR *d = open_folder(t->root, ".");
+    if (d == NULL) {
+        error_errno(e, errno, "cannot read the directory \"%s\"", t->path);
+        return error_hint(e, "Export to a directory that the pageserver may write to.");
+    }
+    if (next_name(d) != NULL) {
+        t->sealed = true; /* somebody else's: to be left alone */
+        error_set(e, ZS_ALREADY_EXISTS, "the directory \"%s\" is not empty", t->path);
+        return error_hint(e, "Give a directory that does not exist yet, or is empty.");
+    }
+    if (!t->made && fchmod(t->root, FOLDER_MODE) != 0)
+        return cannot_write(t, errno, "", e);
+    return ZS_OK;
+}
+
+int pgtree_open(const char *path, struct pgtree **out, struct zs_error *e)
+{
+    struct pgtree *t = malloc(sizeof *t);
+    if (t == NULL)
+        return error_memory(e);
+    memset(t, 0, offsetof(struct pgtree, buffer));
+    t->path = path;
+    t->root = -1;
+    t->fd = -1;
+    if (make_root(t, e) != ZS_OK) {
+        pgtree_close(t);
+        return ZS_FAIL;
+    }
+    *out = t;
+    return ZS_OK;
+}
+
+void pgtree_close(struct pgtree *t)
+{
+    if (t == NULL)
+        return;
+    fd_close(&t->fd);
+    if (!t->sealed && t->root >= 0)
+        remove_inside(t->root, ".");
+    if (!t->sealed && t->made)
+        (void)rmdir(t->path);
+    fd_close(&t->root);
+    free(t);
+}
+
+int pgtree_folder(struct pgtree *t, const char *path, struct zs_error *e)
+{
+    if (mkdirat(t->root, path, FOLDER_MODE) != 0 && errno != EEXIST)
+        return cannot_write(t, errno, path, e);
+    return ZS_OK;
+}
+
+static int flush(struct pgtree *t, struct zs_error *e)
+{
+    size_t done = 0;
+    while (done < t->used) {
+        ssize_t n = write(t->fd, t->buffer + done, t->used - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cannot_write(t, errno, t->name, e);
+        done += (size_t)n;
+    }
+    t->used = 0;
+    return ZS_OK;
+}
+
+/* Writing back starts at once, so that the sync at the end, which cannot be cancelled,
+ * finds little left to do. */
+static int end_file(struct pgtree *t, struct zs_error *e)
+{
+    if (t->fd < 0)
+        return ZS_OK;
+    TRY(flush(t, e));
+    (void)sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    int rc = close(t->fd);
+    t->fd = -1;
+    return rc == 0 ? ZS_OK : cannot_write(t, errno, t->name, e);
+}
+
+int pgtree_file(struct pgtree *t, const char *path, bool append, struct zs_error *e)
+{
+    TRY(end_file(t, e));
+    t->name[0] = '\0';
+    strncat(t->name, path, sizeof t->name - 1);
+    t->fd = openat(t->root, path,
+                   O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (append ? O_APPEND : O_CREAT | O_EXCL),
+                   FILE_MODE);
+    if (t->fd < 0)
+        return cannot_write(t, errno, path, e);
+    t->files += append ? 0 : 1;
+    return ZS_OK;
+}
+
+int pgtree_write(struct pgtree *t, const void *bytes, size_t len, struct zs_error *e)
+{
+    const uint8_t *from = bytes;
+    t->bytes += len;
+    while (len > 0) {
+        if (t->used == BUFFER_BYTES)
+            TRY(flush(t, e));
+        size_t n = BUFFER_BYTES - t->used < len ? BUFFER_BYTES - t->used : len;
+        memcpy(t->buffer + t->used, from, n);
+        t->used += n;
+        from += n;
+        len -= n;
+    }
+    return ZS_OK;
+}
+
+int pgtree_seek(struct pgtree *t, uint64_t offset, struct zs_error *e)
+{
+    TRY(flush(t, e));
+    if (lseek(t->fd, (off_t)offset, SEEK_SET) < 0)
+        return cannot_write(t, errno, t->name, e);
+    return ZS_OK;
+}
+
+int pgtree_extend(struct pgtree *t, uint64_t bytes, struct zs_error *e)
+{
+    TRY(flush(t, e));
+    if (ftruncate(t->fd, (off_t)bytes) != 0)
+        return cannot_write(t, errno, t->name, e);
+    return ZS_OK;
+}
+
+/* syncfs: one call for thousands of files, folders included.  The directory's own name
+ * is an entry of its parent. */
+int pgtree_sync(struct pgtree *t, struct zs_error *e)
+{
+    TRY(end_file(t, e));
+    if (syncfs(t->root) != 0)
+        return cannot_write(t, errno, "", e);
+    CLEANUP(fd_close) int parent = openat(t->root, "..", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (parent >= 0 && fsync(parent) != 0)
+        return cannot_write(t, errno, "..", e);
+    return ZS_OK;
+}
+
+void pgtree_seal(struct pgtree *t)
+{
+    t->sealed = true;
+}
+
+uint64_t pgtree_files(const struct pgtree *t)
+{
+    return t->files;
+}
+
+uint64_t pgtree_bytes(const struct pgtree *t)
+{
+    return t->bytes;
+}
