@@ -3,29 +3,14 @@
 # screen: each step with the command that one would type, its output and its time.
 # Run by `make -f plugin.mk demo`.  Everything is in one temporary folder and gone afterwards.
 set -u
-ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-BUILD=$(realpath "${BUILD:-$ROOT/build}")
-# shellcheck source=../support/postgres.sh
-. "$ROOT/tests/support/postgres.sh"
+# shellcheck source=../integration/lib.sh
+. "$(dirname "$0")/../integration/lib.sh"
+suite demo
+export PATH=$BUILD:$PATH
 SCALE=${DEMO_SCALE:-10} # pgbench's: 15 MB each
 
 bold='' plain='' dim=''
 [ ! -t 1 ] || bold=$'\e[1m' plain=$'\e[0m' dim=$'\e[2m'
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/zenith-demo.XXXXXX")
-chmod 755 "$WORK"
-cleanup() {
-    local name pid
-    for name in A B C; do
-        pid=$(head -n 1 "$WORK/$name/.zenith/pageserver.pid" 2>/dev/null) || continue
-        grep -qa pageserver "/proc/$pid/cmdline" 2>/dev/null && kill "$pid"
-    done
-    [ -z "${PG_ROOT-}" ] || pg_stop_all
-    cd / && rm -rf "$WORK"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-cd "$WORK" || exit 1
-export PATH=$BUILD:$PATH
 
 step_no=0
 step() {
@@ -59,19 +44,13 @@ bench() { quietly "$PG_BIN/pgbench" -h "$PG_ROOT/src" -U postgres "$@" postgres;
 rows() { pg_sql "$1" postgres "SELECT count(*) || ' accounts, ' || (SELECT count(*) FROM pgbench_history) ||
     ' history rows, sum of balances ' || sum(abalance) FROM pgbench_accounts"; }
 
-# Ports that nobody has.
-port() {
-    local p=$1
-    while (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; do p=$((p + 1)); done
-    echo "$p"
-}
-A_PORT=$(port 15433) B_PORT=$(port $((A_PORT + 1))) C_PORT=$(port $((B_PORT + 1)))
+for name in A B C; do
+    PORT[$name]=$(free_port)
+    mkdir $name
+done
 begin_all=$(now_ms)
 
 echo "zenith-sync: a branch travels.  Everything happens in $WORK."
-pg_find || exit 1
-pg_root "$WORK/pg"
-mkdir A B C
 
 step "A PostgreSQL database (pgbench's, scale $SCALE), cleanly stopped."
 quietly pg_init src -k
@@ -83,8 +62,7 @@ echo "pg/src: $(du -sm pg/src/base | cut -f 1) MB of tables and indexes"
 
 step "Three pageservers, each with a repository of its own: A, B and C."
 for name in A B C; do
-    port=${name}_PORT
-    typed zenith init -D $name --port "${!port}"
+    typed zenith init -D $name --port "${PORT[$name]}"
     typed zenith -D $name start
 done
 
@@ -94,7 +72,7 @@ typed zenith -D A import main pg/src
 step "B gives a user the right to push; A gets to know B as an origin."
 echo "$ echo SECRET | zenith -D B user add alice --role write --password-stdin"
 echo s3cret | zenith -D B user add alice --role write --password-stdin || failed "user add failed"
-typed zenith -D A origin add B "postgresql://alice:s3cret@127.0.0.1:$B_PORT"
+typed zenith -D A origin add B "postgresql://alice:s3cret@127.0.0.1:${PORT[B]}"
 
 step "The first push sends all of it."
 typed zenith -D A push main B
@@ -111,7 +89,7 @@ typed zenith -D A push main B
 second_ms=$LAST_MS
 
 step "A third server pulls the branch from B."
-typed zenith -D C origin add B "postgresql://alice:s3cret@127.0.0.1:$B_PORT"
+typed zenith -D C origin add B "postgresql://alice:s3cret@127.0.0.1:${PORT[B]}"
 typed zenith -D C pull main B
 
 step "Nothing new: nothing is sent."
