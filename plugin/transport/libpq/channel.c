@@ -8,7 +8,7 @@
  * connection: `lock` is held for every call of libpq, and not while waiting.
  *
  * Incoming messages are read by whoever waits.  While a message cannot be sent, what comes
- * in goes into `inbox`, so that a far side that sends as well can go on, up to INBOX_MAX
+ * in goes into `inbox`, so that a far side that sends as well can go on, up to inbox_max
  * bytes; beyond, with nobody receiving, the send fails rather than wait for ever.  Data
  * that a sender took off the socket is told to a receiver that is waiting there by `wake`.
  *
@@ -34,10 +34,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define INBOX_MAX     ((size_t)2 * ZS_MESSAGE_MAX)
 #define INBOX_AHEAD   ((size_t)1 << 20) /* a sender looks for more only below this */
 #define MESSAGE_SLACK (1u << 20)        /* TLS and TCP framing of one message, and more */
 #define TLS_READS     4
+
+static const uint32_t message_max = ZS_MESSAGE_MAX;
+static const size_t inbox_max = (size_t)32 << 20;
 
 struct channel {
     pthread_mutex_t lock; /* guards all below but cancel, wake, far */
@@ -150,7 +152,7 @@ static int take_message(struct channel *c, char **bytes, size_t *len, struct zs_
         return lost(c, e);
     c->marked = false;
     *len = (size_t)n;
-    if (*len <= ZS_MESSAGE_MAX)
+    if (*len <= message_max)
         return ZS_OK;
     PQfreemem(*bytes);
     *bytes = NULL;
@@ -167,7 +169,7 @@ static int check_partial(struct channel *c, struct zs_error *e)
         c->mark = now;
         c->marked = true;
     }
-    return now > c->mark && now - c->mark > ZS_MESSAGE_MAX + MESSAGE_SLACK ? too_long(c, e) : ZS_OK;
+    return now > c->mark && now - c->mark > message_max + MESSAGE_SLACK ? too_long(c, e) : ZS_OK;
 }
 
 /* Read what the socket has.  TLS hands out a record at a time and keeps the rest where
@@ -254,13 +256,13 @@ static int flush(struct channel *c, struct zs_error *e)
         if (left == 0)
             return ZS_OK;
         TRY(file_messages(c, e)); /* libpq reads when it cannot write */
-        if (c->inbox.bytes > INBOX_MAX && !c->receiving)
+        if (c->inbox.bytes > inbox_max && !c->receiving)
             return overrun(c, e);
-        TRY(wait_unlocked(c, c->inbox.bytes > INBOX_MAX ? POLLOUT : POLLIN | POLLOUT, 0, &ready,
+        TRY(wait_unlocked(c, c->inbox.bytes > inbox_max ? POLLOUT : POLLIN | POLLOUT, 0, &ready,
                           false, e));
         if (c->failed)
             return failed(c, e);
-        if (c->inbox.bytes <= INBOX_MAX)
+        if (c->inbox.bytes <= inbox_max)
             TRY(look_in(c, e));
     }
 }
@@ -271,7 +273,7 @@ static int send_locked(struct channel *c, const void *msg, uint64_t len, struct 
         return failed(c, e);
     if (cancel_check(c->cancel, e) != ZS_OK)
         return fail(c, e);
-    if (c->finished || len == 0 || len > ZS_MESSAGE_MAX)
+    if (c->finished || len == 0 || len > message_max)
         return error_set(e, ZS_INTERNAL_ERROR, "a message of %llu bytes cannot be sent%s",
                          (unsigned long long)len, c->finished ? " after the last" : "");
     if (c->inbox.bytes < INBOX_AHEAD && !c->ended)

@@ -109,18 +109,15 @@ static int check_parameters(const struct conninfo_rules *rules, const struct con
 
 static int make_paths(const struct conninfo_rules *rules, struct conninfo *info, struct zs_error *e)
 {
-    for (size_t i = 0, n = 0; i < parameters_count; i++) {
+    for (size_t i = 0; i < parameters_count; i++) {
         const char *name = given(info, parameters[i].keyword);
-        if (parameters[i].kind != PARAMETER_FILE)
-            continue;
-        size_t slot = n++;
-        if (name == NULL)
+        if (parameters[i].kind != PARAMETER_FILE || name == NULL)
             continue;
         size_t size = strlen(rules->tls_dir) + 1 + strlen(name) + 1;
-        info->files[slot] = malloc(size);
-        if (info->files[slot] == NULL)
+        info->files[i] = malloc(size);
+        if (info->files[i] == NULL)
             return error_memory(e);
-        (void)snprintf(info->files[slot], size, "%s/%s", rules->tls_dir, name);
+        (void)snprintf(info->files[i], size, "%s/%s", rules->tls_dir, name);
     }
     return ZS_OK;
 }
@@ -284,7 +281,7 @@ void conninfo_close(struct conninfo *info)
             if (o->val != NULL)
                 explicit_bzero(o->val, strlen(o->val));
     PQconninfoFree(info->parsed);
-    for (size_t i = 0; i < CONNINFO_FILES; i++)
+    for (size_t i = 0; i < CONNINFO_VALUES_MAX; i++)
         free(info->files[i]);
     memset(info, 0, sizeof *info);
 }
@@ -332,11 +329,11 @@ int conninfo_values(struct conninfo *info, const struct target *target, const ch
 {
     size_t n = 0;
     TRY(find_os_user(info, e));
-    for (size_t i = 0, file = 0; i < parameters_count; i++) {
+    for (size_t i = 0; i < parameters_count; i++) {
         const struct parameter *p = &parameters[i];
         const char *value = given(info, p->keyword);
         if (p->kind == PARAMETER_FILE)
-            value = info->files[file++];
+            value = info->files[i];
         if (value == NULL)
             value = p->preset;
         if (strcmp(p->keyword, "host") == 0)

@@ -22,7 +22,6 @@
 
 #define CONNINFO_HOSTS_MAX  8
 #define CONNINFO_VALUES_MAX 48 /* more than there are rows in parameters.c */
-#define CONNINFO_FILES      4  /* parameters that name a file */
 #define TARGET_TEXT         280
 
 /* What the server allows. */
@@ -44,8 +43,8 @@ struct target {
 
 struct conninfo {
     PQconninfoOption *parsed;
-    char *files[CONNINFO_FILES]; /* full paths, in the order of the table in parameters.c */
-    char os_user[64];            /* the user if the URI names none, as libpq has it */
+    char *files[CONNINFO_VALUES_MAX]; /* full paths, by row of the table in parameters.c */
+    char os_user[64];                 /* the user if the URI names none, as libpq has it */
     struct target targets[CONNINFO_HOSTS_MAX];
     unsigned ntargets;
     int timeout_ms; /* for one address; 0 none */

@@ -87,12 +87,14 @@ static void *lookup_run(void *context)
     return NULL;
 }
 
-static int lookup_new(struct resolver *r, const char *host, struct lookup **out, struct zs_error *e)
+/* NULL, and e set, if there is none to be had. */
+static struct lookup *lookup_new(struct resolver *r, const char *host, struct zs_error *e)
 {
     if (atomic_fetch_add(&r->lookups, 1) >= RESOLVES_MAX) {
         atomic_fetch_sub(&r->lookups, 1);
         error_set(e, ZS_LIMIT_EXCEEDED, "too many host names are being looked up");
-        return error_hint(e, "Check the name servers of this machine, and try again.");
+        error_hint(e, "Check the name servers of this machine, and try again.");
+        return NULL;
     }
     struct lookup *l = calloc(1, sizeof *l);
     int done = l == NULL ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -100,15 +102,15 @@ static int lookup_new(struct resolver *r, const char *host, struct lookup **out,
         int errnum = errno;
         free(l);
         atomic_fetch_sub(&r->lookups, 1);
-        return error_errno(e, errnum, "could not look up the host \"%s\"", host);
+        error_errno(e, errnum, "could not look up the host \"%s\"", host);
+        return NULL;
     }
     atomic_fetch_add(&r->references, 1);
     atomic_init(&l->references, 2);
     l->resolver = r;
     l->done = done;
     (void)snprintf(l->host, sizeof l->host, "%s", host);
-    *out = l;
-    return ZS_OK;
+    return l;
 }
 
 static int lookup_start(struct lookup *l)
@@ -164,16 +166,18 @@ static int lookup_wait(struct lookup *l, const struct zs_cancel *cancel, int64_t
 int resolve(struct resolver *r, const char *host, const struct zs_cancel *cancel, int64_t until_ns,
             struct addresses *out, struct zs_error *e)
 {
-    struct lookup *l = NULL;
     memset(out, 0, sizeof *out);
-    TRY(lookup_new(r, host, &l, e));
+    struct lookup *l = lookup_new(r, host, e);
+    if (l == NULL)
+        return ZS_FAIL;
     int errnum = lookup_start(l);
-    if (errnum != 0) {
-        lookup_drop(l);
-        lookup_drop(l);
-        return error_errno(e, errnum, "could not look up the host \"%s\"", host);
+    int rc;
+    if (errnum == 0) {
+        rc = lookup_wait(l, cancel, until_ns, out, e);
+    } else {
+        rc = error_errno(e, errnum, "could not look up the host \"%s\"", host);
+        atomic_store(&l->references, 1);
     }
-    int rc = lookup_wait(l, cancel, until_ns, out, e);
     lookup_drop(l);
     return rc;
 }

@@ -14,8 +14,9 @@ uint64_t socket_bytes_read(int fd)
     socklen_t size = sizeof info;
     int waiting = 0;
     memset(&info, 0, sizeof info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-        ioctl(fd, SIOCINQ, &waiting) != 0 || info.tcpi_bytes_received < (uint64_t)waiting)
+    if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        ioctl(fd, SIOCINQ, &waiting) != 0 || waiting < 0 ||
+        (uint64_t)info.tcpi_bytes_received < (uint64_t)waiting)
         return 0;
-    return info.tcpi_bytes_received - (uint64_t)waiting;
+    return (uint64_t)info.tcpi_bytes_received - (uint64_t)waiting;
 }

@@ -69,7 +69,9 @@ int wait_ready(const struct zs_cancel *cancel, int64_t until_ns, struct pollfd *
             return cancelled(e);
         unsigned set = 0;
         for (unsigned i = 0; i < n; i++) {
-            fds[i].revents = ready > 0 ? all[i].revents : (short)0;
+            fds[i].revents = 0;
+            if (ready > 0)
+                fds[i].revents = all[i].revents;
             set += fds[i].revents != 0;
         }
         if (set > 0 || (until_ns != 0 && clock_ns() >= until_ns))

@@ -1,0 +1,28 @@
+/* pg_peer.h - a server of PostgreSQL's protocol, as small as a client of CopyBoth needs.
+ * Listens on a port of 127.0.0.1; logs everybody in; runs transport_far for each query.
+ * Threads: one, for one connection after the other.  Tests only: it trusts its client. */
+#ifndef TESTS_PG_PEER_H
+#define TESTS_PG_PEER_H
+
+#include <stdbool.h>
+
+enum pg_peer_mode {
+    PG_PEER_SERVES,
+    PG_PEER_MUTE,     /* accepts, and says nothing */
+    PG_PEER_REFUSES,  /* at login: FATAL 28P01, with a hint */
+    PG_PEER_FULL,     /* at login: FATAL 53300 */
+    PG_PEER_PASSWORD, /* asks for a password, takes any */
+    PG_PEER_ROWS,     /* answers a query with rows for ever */
+    PG_PEER_HUGE,     /* in the copy, a message that claims 1 GiB, and goes on with it */
+};
+
+struct pg_peer;
+
+struct pg_peer *pg_peer_open(enum pg_peer_mode mode); /* NULL: no port */
+unsigned pg_peer_port(const struct pg_peer *p);
+void pg_peer_close(struct pg_peer *p);
+
+/* The value of a startup parameter of the last client, or "". After close of the channel. */
+bool pg_peer_saw(struct pg_peer *p, const char *name, const char *value);
+
+#endif
