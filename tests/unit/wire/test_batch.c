@@ -1,0 +1,251 @@
+/* test_batch.c - what a writer makes of records, read back by the reader. */
+#include "batch_fixture.h"
+
+/* Through one batch and back; what came back must be what went in. */
+static void round_trip(enum batch_encoding encoding, uint32_t n, uint32_t len, enum filling filling)
+{
+    struct zs_error e = {0};
+    struct batch_writer *w = NULL;
+    struct batch_reader *reader = NULL;
+    const struct zs_record *got = NULL;
+    const void *message = NULL;
+    uint64_t bytes = 0;
+    uint32_t count = 0;
+    ASSERT_OK(batch_writer_open(encoding, &w, &e));
+    ASSERT_OK(batch_reader_open(&reader, &e));
+    for (uint32_t i = 0; i < n; i++) {
+        struct zs_record r = record_make(i, len, filling);
+        bool added = false;
+        ASSERT_OK(batch_add(w, &r, &added, &e));
+        CU_ASSERT(added);
+        record_free(&r);
+    }
+    CU_ASSERT(batch_count(w) == n && batch_raw_bytes(w) == (uint64_t)n * len);
+    ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+    CU_ASSERT(batch_count(w) == 0 && batch_raw_bytes(w) == 0);
+    uint64_t raw = BATCH_HEAD + (uint64_t)n * (len + BATCH_COLUMN_BYTES);
+    CU_ASSERT(encoding == BATCH_NONE ? bytes == raw : bytes <= raw);
+    ASSERT_OK(batch_decode(reader, message, bytes, &got, &count, &e));
+    CU_ASSERT(count == n);
+    for (uint32_t i = 0; i < count && got != NULL; i++) {
+        struct zs_record r = record_make(i, len, filling);
+        CU_ASSERT(record_same(&r, &got[i]) && got[i].flags == 0);
+        record_free(&r);
+    }
+    batch_writer_close(w);
+    batch_reader_close(reader);
+}
+
+static void test_records_come_back_as_they_were(void)
+{
+    static const struct {
+        uint32_t n, len;
+    } shapes[] = {
+        {1, 0},
+        {1, 1},
+        {1, 8192},
+        {2, 0},
+        {1000, 3},
+        {BATCH_MAX_RECORDS, 0},
+        {126, 8192},
+        {BATCH_MAX_RECORDS, 63},
+        {1, BATCH_VALUES_BYTES},
+        {1, BATCH_VALUES_BYTES + 1},
+        {2, BATCH_VALUES_BYTES / 2},
+        {1, ZS_VALUE_MAX},
+    };
+    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            round_trip((enum batch_encoding)encoding, shapes[i].n, shapes[i].len, FILL_TEXT);
+            round_trip((enum batch_encoding)encoding, shapes[i].n, shapes[i].len, FILL_NOISE);
+        }
+}
+
+static void test_compression_is_left_out_where_it_does_not_help(void)
+{
+    static const struct {
+        enum batch_encoding asked;
+        enum filling filling;
+        uint8_t used;
+    } cases[] = {
+        {BATCH_NONE, FILL_TEXT, 0}, {BATCH_LZ4, FILL_TEXT, 1},   {BATCH_ZSTD, FILL_TEXT, 2},
+        {BATCH_LZ4, FILL_NOISE, 0}, {BATCH_ZSTD, FILL_NOISE, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct batch_writer *w = NULL;
+        const void *message = NULL;
+        uint64_t bytes = 0;
+        bool added = false;
+        struct zs_record r = record_make(1, 300000, cases[i].filling);
+        ASSERT_OK(batch_writer_open(cases[i].asked, &w, &e));
+        ASSERT_OK(batch_add(w, &r, &added, &e));
+        ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+        CU_ASSERT(((const uint8_t *)message)[1] == cases[i].used);
+        CU_ASSERT(cases[i].used == 0 ? bytes == BATCH_HEAD + 300000 + BATCH_COLUMN_BYTES
+                                     : bytes < 10000);
+        record_free(&r);
+        batch_writer_close(w);
+    }
+}
+
+static void test_a_value_that_stands_in_its_place_is_not_copied(void)
+{
+    struct zs_error e = {0};
+    struct batch_writer *w = NULL;
+    struct batch_reader *reader = NULL;
+    uint64_t room = 0, bytes = 0;
+    bool added = false;
+    ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
+    uint8_t *first = batch_room(w, &room);
+    CU_ASSERT_FATAL(room == BATCH_VALUES_BYTES);
+    struct zs_record a = record_make(1, 100, FILL_NOISE), b = record_make(2, 200, FILL_NOISE);
+    memcpy(first, a.value, a.len); /* as a store does: one after the other, without gaps */
+    memcpy(first + a.len, b.value, b.len);
+    struct zs_record placed_a = a, placed_b = b;
+    placed_a.value = first;
+    placed_b.value = first + a.len;
+    ASSERT_OK(batch_add(w, &placed_a, &added, &e));
+    ASSERT_OK(batch_add(w, &placed_b, &added, &e));
+    uint8_t *next = batch_room(w, &room);
+    CU_ASSERT(next == first + 300 && room == BATCH_VALUES_BYTES - 300);
+    CU_ASSERT(batch_room_records(w) == BATCH_MAX_RECORDS - 2);
+    const void *message = NULL;
+    ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+    CU_ASSERT((const uint8_t *)message + BATCH_HEAD == first); /* sent from where it was put */
+    const struct zs_record *got = NULL;
+    uint32_t count = 0;
+    ASSERT_OK(batch_reader_open(&reader, &e));
+    ASSERT_OK(batch_decode(reader, message, bytes, &got, &count, &e));
+    CU_ASSERT_FATAL(count == 2);
+    CU_ASSERT(record_same(&got[0], &a) && record_same(&got[1], &b));
+    record_free(&a);
+    record_free(&b);
+    batch_reader_close(reader);
+    batch_writer_close(w);
+}
+
+/* Which records fit behind what is there already. */
+static void test_a_batch_takes_what_fits_and_no_more(void)
+{
+    static const struct {
+        uint32_t limit, before, len;
+        bool fits;
+    } cases[] = {
+        {UINT32_MAX, 0, BATCH_VALUES_BYTES, true},
+        {UINT32_MAX, 1, BATCH_VALUES_BYTES - 1, true},
+        {UINT32_MAX, 1, BATCH_VALUES_BYTES, false},
+        {UINT32_MAX, 0, ZS_VALUE_MAX, true},
+        {UINT32_MAX, 1, ZS_VALUE_MAX, false},
+        {UINT32_MAX, BATCH_VALUES_BYTES, 1, false},
+        {UINT32_MAX, BATCH_VALUES_BYTES, 0, true},
+        {8192, 0, 8192, true},
+        {8192, 0, 100000, true}, /* alone, whatever the limit */
+        {8192, 1, 8192, false},
+        {8192, 8191, 1, true},
+        {8192, 100000, 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct batch_writer *w = NULL;
+        bool added = false;
+        uint64_t room = 0;
+        struct zs_record before = record_make(1, cases[i].before, FILL_TEXT);
+        struct zs_record r = record_make(2, cases[i].len, FILL_TEXT);
+        ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
+        batch_writer_limit(w, cases[i].limit);
+        if (cases[i].before > 0)
+            ASSERT_OK(batch_add(w, &before, &added, &e));
+        (void)batch_room(w, &room);
+        ASSERT_OK(batch_add(w, &r, &added, &e));
+        CU_ASSERT(added == cases[i].fits);
+        CU_ASSERT(batch_count(w) == (cases[i].before > 0 ? 1u : 0u) + (added ? 1u : 0u));
+        CU_ASSERT(room <= BATCH_VALUES_BYTES);
+        record_free(&before);
+        record_free(&r);
+        batch_writer_close(w);
+    }
+}
+
+static void test_a_batch_takes_so_many_records_and_no_more(void)
+{
+    struct zs_error e = {0};
+    struct batch_writer *w = NULL;
+    bool added = true;
+    struct zs_record r = record_make(1, 0, FILL_TEXT);
+    ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
+    for (uint32_t i = 0; i < BATCH_MAX_RECORDS && added; i++)
+        ASSERT_OK(batch_add(w, &r, &added, &e));
+    CU_ASSERT(added && batch_room_records(w) == 0);
+    ASSERT_OK(batch_add(w, &r, &added, &e));
+    CU_ASSERT(!added && batch_count(w) == BATCH_MAX_RECORDS);
+    record_free(&r);
+    batch_writer_close(w);
+}
+
+static void test_a_value_too_large_is_refused(void)
+{
+    struct zs_error e = {0};
+    struct batch_writer *w = NULL;
+    bool added = true;
+    struct zs_record r = {.kind = ZS_KIND_IMAGE, .lsn = 1, .len = ZS_VALUE_MAX + 1, .value = "x"};
+    ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
+    ASSERT_FAILS(batch_add(w, &r, &added, &e), ZS_VALUE_TOO_LARGE);
+    CU_ASSERT(!added && batch_count(w) == 0);
+    batch_writer_close(w);
+}
+
+/* A writer is used for a whole transfer: a large batch must not spoil the next ones. */
+static void test_batches_follow_each_other_in_one_writer_and_reader(void)
+{
+    static const uint32_t lens[] = {5, ZS_VALUE_MAX, 0, 8192, BATCH_VALUES_BYTES + 77, 1};
+    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++) {
+        struct zs_error e = {0};
+        struct batch_writer *w = NULL;
+        struct batch_reader *reader = NULL;
+        ASSERT_OK(batch_writer_open((enum batch_encoding)encoding, &w, &e));
+        ASSERT_OK(batch_reader_open(&reader, &e));
+        for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+            const void *message = NULL;
+            const struct zs_record *got = NULL;
+            uint64_t bytes = 0;
+            uint32_t count = 0;
+            bool added = false;
+            struct zs_record r = record_make(i, lens[i], FILL_TEXT);
+            ASSERT_OK(batch_add(w, &r, &added, &e));
+            ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+            CU_ASSERT(get_u64le((const uint8_t *)message + BATCH_AT_NUMBER) == i);
+            ASSERT_OK(batch_decode(reader, message, bytes, &got, &count, &e));
+            CU_ASSERT(added && count == 1 && record_same(&got[0], &r));
+            record_free(&r);
+        }
+        batch_writer_close(w);
+        batch_reader_close(reader);
+    }
+}
+
+static void test_encodings_have_names(void)
+{
+    for (int i = BATCH_NONE; i <= BATCH_ZSTD; i++) {
+        enum batch_encoding back = BATCH_NONE;
+        CU_ASSERT(batch_encoding_parse(batch_encoding_name((enum batch_encoding)i), &back));
+        CU_ASSERT((int)back == i);
+    }
+    static const char *const bad[] = {"", "gzip", "LZ4 ", "zstd1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        enum batch_encoding out = BATCH_LZ4;
+        CU_ASSERT(!batch_encoding_parse(bad[i], &out) && out == BATCH_LZ4);
+    }
+}
+
+SUITE("wire/batch", {"records come back as they were", test_records_come_back_as_they_were},
+      {"compression is left out where it does not help",
+       test_compression_is_left_out_where_it_does_not_help},
+      {"a value that stands in its place is not copied",
+       test_a_value_that_stands_in_its_place_is_not_copied},
+      {"a batch takes what fits and no more", test_a_batch_takes_what_fits_and_no_more},
+      {"a batch takes so many records and no more", test_a_batch_takes_so_many_records_and_no_more},
+      {"a value that is too large is refused", test_a_value_too_large_is_refused},
+      {"batches follow each other in one writer and one reader",
+       test_batches_follow_each_other_in_one_writer_and_reader},
+      {"encodings have names", test_encodings_have_names})
