@@ -142,6 +142,8 @@ int batch_decode(struct batch_reader *r, const uint8_t *message, uint64_t bytes,
             return malformed(e, r, "a value's length", rec->len, "the values end before");
         if (rec->kind < ZS_KIND_IMAGE || rec->kind > ZS_KIND_TOMBSTONE)
             return malformed(e, r, "a record's kind", rec->kind, "1 to 3 are known");
+        if (rec->kind == ZS_KIND_TOMBSTONE && rec->len > 0)
+            return malformed(e, r, "a tombstone's length", rec->len, "it has no value");
         rec->value = rec->len > 0 ? value : NULL;
         value += rec->len;
         left -= rec->len;
