@@ -1,0 +1,124 @@
+/* branch.c - zenith branch list|create|delete. */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/format.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/target.h"
+#include "model/branch_name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COLUMNS = 5 };
+
+/* A table; the numbers' texts live in `amounts` until it is printed. */
+static int print_branches(const PGresult *rows, struct zs_error *e)
+{
+    static const char *const heads[COLUMNS] = {"NAME", "LAST LSN", "RECORDS", "SIZE", "TIMELINE"};
+    static const bool right[COLUMNS] = {false, false, true, true, false};
+    size_t n = (size_t)PQntuples(rows);
+    CLEANUP(free_ptr) const char **cells = calloc((n + 1) * COLUMNS, sizeof *cells);
+    CLEANUP(free_ptr) struct amount *amounts = calloc(n * 2 + 1, sizeof *amounts);
+    if (cells == NULL || amounts == NULL)
+        return error_memory(e);
+    for (size_t c = 0; c < COLUMNS; c++)
+        cells[c] = heads[c];
+    for (size_t i = 0; i < n; i++) {
+        const char **line = cells + (i + 1) * COLUMNS;
+        int row = (int)i;
+        amounts[2 * i] = count_text(row_number(rows, row, "records"));
+        amounts[2 * i + 1] = bytes_text(row_number(rows, row, "bytes"));
+        line[0] = row_text(rows, row, "name");
+        line[1] = row_text(rows, row, "last_valid_lsn");
+        line[2] = amounts[2 * i].s;
+        line[3] = amounts[2 * i + 1].s;
+        line[4] = row_text(rows, row, "timeline_id");
+    }
+    print_table(cells, COLUMNS, n + 1, right);
+    return ZS_OK;
+}
+
+static int run_list(struct cli *c, struct zs_error *e)
+{
+    CLEANUP(query_close) struct query query = {0};
+    CLEANUP(result_clear) PGresult *rows = NULL;
+    TRY(query_open(&query, "branch_list", e));
+    int rc = session_run(c, &query, NULL, 0, &rows, e);
+    if (rc != ZS_OK)
+        return rc;
+    if (c->json)
+        return print_json(rows_json(rows), e);
+    if (PQntuples(rows) > 0)
+        return print_branches(rows, e);
+    (void)fprintf(stderr, "zenith: there are no branches yet\n"
+                          "  hint: Take one in with: zenith import BRANCH PGDATA\n");
+    return ZS_OK;
+}
+
+static int change(struct cli *c, const char *command, const char *done, struct zs_error *e)
+{
+    CLEANUP(query_close) struct query query = {0};
+    CLEANUP(result_clear) PGresult *rows = NULL;
+    TRY_USAGE(branch_name_check(c->args[0], e));
+    TRY(query_open(&query, command, e));
+    put_argument(query.f, c->args[0]);
+    int rc = session_run(c, &query, NULL, 1, &rows, e);
+    if (rc != ZS_OK)
+        return rc;
+    if (c->json)
+        return print_result_json(rows, e);
+    (void)printf("%s %s\n", done, c->args[0]);
+    return ZS_OK;
+}
+
+static int run_create(struct cli *c, struct zs_error *e)
+{
+    return change(c, "branch_create", "created", e);
+}
+
+static int run_delete(struct cli *c, struct zs_error *e)
+{
+    return change(c, "branch_delete", "deleted", e);
+}
+
+static const struct argp_option options[] = {TAKES_DIR, TAKES_JSON, TAKES_NO_MORE};
+
+const struct cli_command command_branch_list = {
+    .name = "branch list",
+    .args = "",
+    .summary = "Show the branches and how far each is.",
+    .help = "With --json an array of objects: name, timeline_id, last_valid_lsn, digest, records, "
+            "bytes and more.  Two branches with the same last_valid_lsn and digest hold the "
+            "same.\n\n"
+            "Example:\n"
+            "  zenith branch list --json",
+    .options = options,
+    .run = run_list,
+};
+const struct cli_command command_branch_create = {
+    .name = "branch create",
+    .args = "NAME",
+    .least = 1,
+    .most = 1,
+    .summary = "Make an empty branch.",
+    .help = "import, push and pull make the branch that they need by themselves.\n\n"
+            "Example:\n"
+            "  zenith branch create main",
+    .options = options,
+    .run = run_create,
+};
+const struct cli_command command_branch_delete = {
+    .name = "branch delete",
+    .args = "NAME",
+    .least = 1,
+    .most = 1,
+    .summary = "Delete a branch and all that is in it, here.",
+    .help = "Branches that it was pushed to stay as they are.\n\n"
+            "Example:\n"
+            "  zenith branch delete old",
+    .options = options,
+    .run = run_delete,
+};

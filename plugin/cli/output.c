@@ -1,0 +1,211 @@
+/* output.c - see output.h. */
+#include "cli/output.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXACT_MAX 9007199254740992.0 /* 2^53: above, a double skips integers */
+
+/* Counts and sizes; other digits ("0/0", a digest, a version) are text. */
+static bool is_count(const char *column)
+{
+    static const char *const counts[] = {"records",      "bytes",   "wire_bytes",    "raw_bytes",
+                                         "milliseconds", "files",   "total_records", "total_bytes",
+                                         "data_bytes",   "id",      "pid",           "sessions",
+                                         "branches",     "commands"};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (strcmp(column, counts[i]) == 0)
+            return true;
+    return false;
+}
+
+cJSON *value_json(const char *column, const char *text)
+{
+    if (text == NULL)
+        return cJSON_CreateNull();
+    if (strcmp(column, "resumed") == 0)
+        return cJSON_CreateBool(strcmp(text, "true") == 0 || strcmp(text, "t") == 0);
+    size_t len = strlen(text);
+    if (is_count(column) && len > 0 && len <= 16 && strspn(text, "0123456789") == len) {
+        double value = strtod(text, NULL);
+        if (value < EXACT_MAX)
+            return cJSON_CreateNumber(value);
+    }
+    return cJSON_CreateString(text);
+}
+
+/* Add, or free both if memory is short. */
+static bool add(cJSON *object, const char *name, cJSON *value)
+{
+    if (value != NULL && cJSON_AddItemToObject(object, name, value) != 0)
+        return true;
+    cJSON_Delete(value);
+    return false;
+}
+
+static bool add_columns(cJSON *object, const PGresult *rows, int row)
+{
+    for (int c = 0; c < PQnfields(rows); c++) {
+        const char *name = PQfname(rows, c);
+        const char *text = PQgetisnull(rows, row, c) ? NULL : PQgetvalue(rows, row, c);
+        if (!add(object, name, value_json(name, text)))
+            return false;
+    }
+    return true;
+}
+
+cJSON *row_json(const PGresult *rows, int row)
+{
+    cJSON *object = cJSON_CreateObject();
+    if (object != NULL && add_columns(object, rows, row))
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}
+
+cJSON *rows_json(const PGresult *rows)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (int row = 0; array != NULL && row < PQntuples(rows); row++) {
+        cJSON *object = row_json(rows, row);
+        if (object == NULL || cJSON_AddItemToArray(array, object) == 0) {
+            cJSON_Delete(object);
+            cJSON_Delete(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+int print_json(cJSON *json, struct zs_error *e)
+{
+    char *text = json == NULL ? NULL : cJSON_Print(json);
+    cJSON_Delete(json);
+    if (text == NULL)
+        return error_memory(e);
+    (void)puts(text);
+    free(text);
+    return ZS_OK;
+}
+
+int print_result_json(const PGresult *rows, struct zs_error *e)
+{
+    cJSON *object = cJSON_CreateObject();
+    if (object == NULL || cJSON_AddTrueToObject(object, "ok") == NULL ||
+        (PQntuples(rows) > 0 && !add_columns(object, rows, 0))) {
+        cJSON_Delete(object);
+        object = NULL;
+    }
+    return print_json(object, e);
+}
+
+void print_clean(FILE *f, const char *text)
+{
+    CLEANUP(free_ptr) char *copy = strdup(text);
+    if (copy == NULL)
+        return;
+    clean_text(copy);
+    (void)fputs(copy, f);
+}
+
+/* Characters, for alignment: bytes that do not continue one. */
+static size_t width_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++)
+        n += ((unsigned char)*text & 0xC0u) != 0x80u;
+    return n;
+}
+
+static void pad(size_t n)
+{
+    while (n-- > 0)
+        (void)putchar(' ');
+}
+
+void print_table(const char *const *cells, size_t columns, size_t lines, const bool *right)
+{
+    size_t widest[TABLE_COLUMNS_MAX] = {0};
+    for (size_t i = 0; i < columns * lines; i++)
+        if (width_of(cells[i]) > widest[i % columns])
+            widest[i % columns] = width_of(cells[i]);
+    for (size_t i = 0; i < columns * lines; i++) {
+        size_t c = i % columns, gap = widest[c] - width_of(cells[i]);
+        pad((c > 0 ? 2 : 0) + (right[c] ? gap : 0));
+        print_clean(stdout, cells[i]);
+        if (c + 1 == columns)
+            (void)putchar('\n');
+        else if (!right[c])
+            pad(gap);
+    }
+}
+
+static void print_part(const char *head, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    (void)fputs(head, stderr);
+    print_clean(stderr, text);
+    (void)fputc('\n', stderr);
+}
+
+void print_error(const struct zs_error *e)
+{
+    print_part("zenith: ", e->message);
+    print_part("  detail: ", e->detail);
+    print_part("  hint: ", e->hint);
+}
+
+void print_notice(const struct zs_error *notice)
+{
+    print_error(notice);
+}
+
+/* The error as an object, NULL if memory is short. */
+static cJSON *error_json(struct zs_error e)
+{
+    clean_text(e.message); /* the texts are cut at a size, and JSON has to be UTF-8 */
+    clean_text(e.detail);
+    clean_text(e.hint);
+    cJSON *error = cJSON_CreateObject();
+    if (error != NULL && cJSON_AddStringToObject(error, "sqlstate", e.sqlstate) != NULL &&
+        cJSON_AddStringToObject(error, "message", e.message) != NULL &&
+        cJSON_AddStringToObject(error, "detail", e.detail) != NULL &&
+        cJSON_AddStringToObject(error, "hint", e.hint) != NULL)
+        return error;
+    cJSON_Delete(error);
+    return NULL;
+}
+
+void print_error_json(const struct zs_error *e)
+{
+    struct zs_error ignored;
+    cJSON *root = cJSON_CreateObject();
+    if (root != NULL && cJSON_AddFalseToObject(root, "ok") != NULL &&
+        add(root, "error", error_json(*e))) {
+        if (print_json(root, &ignored) != ZS_OK)
+            print_error(e);
+        return;
+    }
+    cJSON_Delete(root);
+    print_error(e);
+}
+
+bool output_finish(void)
+{
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) != 0)
+        failed = true;
+    if (!failed)
+        return true;
+    (void)fprintf(stderr, "zenith: cannot write to standard output%s%s\n", errno == 0 ? "" : ": ",
+                  errno == 0 ? "" : strerrordesc_np(errno));
+    return false;
+}

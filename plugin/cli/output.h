@@ -1,0 +1,49 @@
+/* output.h - rows as JSON, tables for people, errors in either form.
+ * A failed write to standard output is found at the end, by output_finish.
+ * Threads: none. */
+#ifndef ZS_CLI_OUTPUT_H
+#define ZS_CLI_OUTPUT_H
+
+#include <cJSON.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <zenith-sync/types.h>
+
+/* A row as an object: counts as numbers (text from 2^53 on), true and false as
+ * such, everything else as text.  NULL if memory is short. */
+cJSON *row_json(const PGresult *rows, int row);
+
+/* All rows as an array of such objects. */
+cJSON *rows_json(const PGresult *rows);
+
+/* A column's text as a value; pure, for row_json. */
+cJSON *value_json(const char *column, const char *text);
+
+/* Print and free.  NULL is out of memory: 53200. */
+int print_json(cJSON *json, struct zs_error *e);
+
+/* An object with "ok": true in front of the row's members. */
+int print_result_json(const PGresult *rows, struct zs_error *e);
+
+/* Text from elsewhere to a stream, cleaned. */
+void print_clean(FILE *f, const char *text);
+
+#define TABLE_COLUMNS_MAX 10
+
+/* Cells in aligned columns, the first line being the heads; right[c]: numbers. */
+void print_table(const char *const *cells, size_t columns, size_t lines, const bool *right);
+
+/* "zenith: message", "  detail: ", "  hint: " on standard error. */
+void print_error(const struct zs_error *e);
+
+/* {"ok":false,"error":{...}} on standard output. */
+void print_error_json(const struct zs_error *e);
+
+/* A notice for people. */
+void print_notice(const struct zs_error *notice);
+
+/* Flush standard output.  False, and said, if not all of it could be written. */
+bool output_finish(void);
+
+#endif

@@ -1,0 +1,144 @@
+/* status.c - zenith status: the server, its transfers, how many origins there are. */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/format.h"
+#include "cli/origins.h"
+#include "cli/output.h"
+#include "cli/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 7 };
+
+struct facts {
+    PGresult *server;
+    PGresult *transfers; /* NULL: the module is not loaded */
+    size_t origins;
+};
+
+static void facts_fini(struct facts *f)
+{
+    PQclear(f->server);
+    PQclear(f->transfers);
+}
+
+static int ask(struct cli *c, struct server *s, const char *command, int least, PGresult **rows,
+               struct zs_error *e)
+{
+    CLEANUP(query_close) struct query query = {0};
+    TRY(query_open(&query, command, e));
+    return session_run_on(c, s, &query, NULL, least, rows, e);
+}
+
+static int count_origins(const struct repo *repo, size_t *n, struct zs_error *e)
+{
+    CLEANUP(toml_free_ptr) struct toml_doc *origins = NULL;
+    CLEANUP(free_ptr) const char *const *names = NULL;
+    TRY(origins_load(repo, &origins, e));
+    return toml_get_keys(origins, TOML_PATH("origin"), &names, n, e);
+}
+
+static int print_status_json(const struct facts *f, struct zs_error *e)
+{
+    cJSON *root = row_json(f->server, 0);
+    cJSON *transfers = f->transfers == NULL ? cJSON_CreateNull() : rows_json(f->transfers);
+    if (root == NULL || transfers == NULL || cJSON_AddTrueToObject(root, "ok") == NULL ||
+        cJSON_AddNumberToObject(root, "origins", (double)f->origins) == NULL ||
+        cJSON_AddItemToObject(root, "transfers", transfers) == 0) {
+        cJSON_Delete(transfers);
+        cJSON_Delete(root);
+        root = NULL;
+    }
+    return print_json(root, e);
+}
+
+static int print_transfers(const PGresult *rows, struct zs_error *e)
+{
+    static const char *const heads[COLUMNS] = {"STARTED", "COMMAND", "BRANCH", "PEER",
+                                               "STATE",   "SENT",    "ERROR"};
+    static const bool right[COLUMNS] = {false, false, false, false, false, true, false};
+    size_t n = (size_t)PQntuples(rows);
+    CLEANUP(free_ptr) const char **cells = calloc(n + 1, COLUMNS * sizeof *cells);
+    CLEANUP(free_ptr) struct amount *amounts = calloc(n + 1, sizeof *amounts);
+    if (cells == NULL || amounts == NULL)
+        return error_memory(e);
+    for (size_t c = 0; c < COLUMNS; c++)
+        cells[c] = heads[c];
+    for (size_t i = 0; i < n; i++) {
+        static const char *const names[COLUMNS] = {"started", "command", "branch", "peer",
+                                                   "state",   NULL,      "error"};
+        const char **line = cells + (i + 1) * COLUMNS;
+        amounts[i] = bytes_text(row_number(rows, (int)i, "bytes"));
+        for (size_t c = 0; c < COLUMNS; c++)
+            line[c] = names[c] == NULL ? amounts[i].s : row_text(rows, (int)i, names[c]);
+    }
+    (void)putchar('\n');
+    print_table(cells, COLUMNS, n + 1, right);
+    return ZS_OK;
+}
+
+static void print_fact(const char *head, const char *value)
+{
+    (void)printf("%-12s", head);
+    print_clean(stdout, value);
+    (void)putchar('\n');
+}
+
+static int print_status(const struct repo *repo, const struct facts *f, struct zs_error *e)
+{
+    char text[512];
+    const PGresult *s = f->server;
+    (void)snprintf(text, sizeof text, "%s %s, pid %s, since %s", row_text(s, 0, "name"),
+                   row_text(s, 0, "version"), row_text(s, 0, "pid"), row_text(s, 0, "started"));
+    print_fact("server", text);
+    print_fact("repository", repo->zenith);
+    print_fact("listening", row_text(s, 0, "listen"));
+    print_fact("sessions", row_text(s, 0, "sessions"));
+    print_fact("branches", row_text(s, 0, "branches"));
+    print_fact("data", bytes_text(row_number(s, 0, "data_bytes")).s);
+    print_fact("modules", row_text(s, 0, "modules"));
+    (void)printf("%-12s%zu\n", "origins", f->origins);
+    if (f->transfers == NULL)
+        print_fact("transfers", "none: the module zenith_sync is not loaded");
+    else if (PQntuples(f->transfers) == 0)
+        print_fact("transfers", "none so far");
+    else
+        TRY(print_transfers(f->transfers, e));
+    return ZS_OK;
+}
+
+static int run(struct cli *c, struct zs_error *e)
+{
+    CLEANUP(repo_close) struct repo repo = {.fd = -1};
+    CLEANUP(server_close) struct server server = {0};
+    CLEANUP(facts_fini) struct facts facts = {0};
+    struct pid_file file;
+    TRY_REPO(&repo, c, e);
+    TRY(repo_pid_file(&repo, &file, e));
+    if (!file.locked)
+        return repo_not_running(&repo, e);
+    TRY(server_connect(&server, &repo, e));
+    TRY(ask(c, &server, "status", 1, &facts.server, e));
+    if (ask(c, &server, "sync_status", 0, &facts.transfers, e) != ZS_OK &&
+        !error_is(e, ZS_SYNTAX_ERROR))
+        return ZS_FAIL;
+    TRY(count_origins(&repo, &facts.origins, e));
+    return c->json ? print_status_json(&facts, e) : print_status(&repo, &facts, e);
+}
+
+static const struct argp_option options[] = {TAKES_DIR, TAKES_JSON, TAKES_NO_MORE};
+
+const struct cli_command command_status = {
+    .name = "status",
+    .args = "",
+    .summary = "Show the pageserver, and running and recent transfers.",
+    .help = "Exit status 1 if no server runs.\n\n"
+            "Example:\n"
+            "  zenith status --json",
+    .options = options,
+    .run = run,
+};

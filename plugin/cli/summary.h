@@ -1,0 +1,34 @@
+/* summary.h - the sentence that a command ends with.
+ * Pure: from the result row's values to text.  Threads: any. */
+#ifndef ZS_CLI_SUMMARY_H
+#define ZS_CLI_SUMMARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* What went where.  Texts are never NULL. */
+struct transfer_summary {
+    bool push; /* else pull */
+    bool dry_run;
+    const char *verdict, *branch, *origin, *far_branch, *from_lsn, *to_lsn;
+    uint64_t records, raw_bytes, wire_bytes, milliseconds;
+    bool resumed;
+};
+
+/* "main -> cloud:main  0/0..16/B374D848, 12,345 records, 96.4 MiB in 0.08 s (1.2 GiB/s)" */
+void transfer_sentence(FILE *f, const struct transfer_summary *s);
+
+struct import_summary {
+    const char *branch, *result, *from_lsn, *to_lsn;
+    uint64_t records, bytes, milliseconds;
+};
+void import_sentence(FILE *f, const struct import_summary *s);
+
+struct export_summary {
+    const char *branch, *lsn, *dir;
+    uint64_t files, bytes, milliseconds;
+};
+void export_sentence(FILE *f, const struct export_summary *s);
+
+#endif

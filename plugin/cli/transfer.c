@@ -1,0 +1,108 @@
+/* transfer.c - zenith push and zenith pull, which differ in one word.
+ * Flow: the origin's URI from origins.toml (or as typed) -> the server's perform_push
+ * or perform_pull -> progress on standard error -> one sentence, or one object. */
+#include "cli/transfer.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/origins.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/summary.h"
+#include "cli/target.h"
+#include "model/branch_name.h"
+#include "model/uri.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct argp_option transfer_options[] = {
+    TAKES_DIR,
+    {"dry-run", OPTION_DRY_RUN, NULL, 0, "Say what would go, and change nothing", 0},
+    {"max-rate", OPTION_MAX_RATE, "RATE", 0, "At most so many bytes a second: 500k, 10M, 1G", 0},
+    {"compression", OPTION_COMPRESSION, "METHOD", 0, "Compress on the wire: none, lz4 or zstd", 0},
+    {"quiet", 'q', NULL, 0, "Show no progress", 0},
+    TAKES_JSON,
+    TAKES_NO_MORE,
+};
+
+/* perform_push 'branch' 'uri' 'far' (options) */
+static int put_query(struct query *q, const struct cli *c, const char *uri, const char *far)
+{
+    const char *between = " (";
+    put_argument(q->f, c->args[0]);
+    put_argument(q->f, uri);
+    put_argument(q->f, far);
+    if (c->dry_run) {
+        (void)fprintf(q->f, "%s dry_run true", between);
+        between = ",";
+    }
+    if (c->max_rate != NULL) {
+        (void)fprintf(q->f, "%s max_rate", between);
+        put_argument(q->f, c->max_rate);
+        between = ",";
+    }
+    if (c->compression != NULL) {
+        (void)fprintf(q->f, "%s compression", between);
+        put_argument(q->f, c->compression);
+        between = ",";
+    }
+    if (c->quiet || c->json) {
+        (void)fprintf(q->f, "%s progress false", between);
+        between = ",";
+    }
+    (void)fputs(between[0] == ',' ? " )" : "", q->f);
+    return ZS_OK;
+}
+
+static int print_transfer(const struct cli *c, bool push, const char *origin, const PGresult *rows,
+                          struct zs_error *e)
+{
+    if (c->json)
+        return print_result_json(rows, e);
+    const struct transfer_summary summary = {
+        .push = push,
+        .dry_run = c->dry_run,
+        .verdict = row_text(rows, 0, "verdict"),
+        .branch = row_text(rows, 0, "branch"),
+        .origin = origin,
+        .far_branch = row_text(rows, 0, "far_branch"),
+        .from_lsn = row_text(rows, 0, "from_lsn"),
+        .to_lsn = row_text(rows, 0, "to_lsn"),
+        .records = row_number(rows, 0, "records"),
+        .raw_bytes = row_number(rows, 0, "raw_bytes"),
+        .wire_bytes = row_number(rows, 0, "wire_bytes"),
+        .milliseconds = row_number(rows, 0, "milliseconds"),
+        .resumed = strcmp(row_text(rows, 0, "resumed"), "true") == 0,
+    };
+    transfer_sentence(stdout, &summary);
+    return ZS_OK;
+}
+
+int transfer_run(struct cli *c, bool push, struct zs_error *e)
+{
+    CLEANUP(repo_close) struct repo repo = {.fd = -1};
+    CLEANUP(toml_free_ptr) struct toml_doc *origins = NULL;
+    CLEANUP(server_close) struct server server = {0};
+    CLEANUP(query_close) struct query query = {0};
+    CLEANUP(result_clear) PGresult *rows = NULL;
+    struct target target;
+    char shown[URI_SHOWN];
+    const char *uri = NULL;
+    TRY_USAGE(branch_name_check(c->args[0], e));
+    TRY_USAGE(target_split(c->args[1], &target, e));
+    TRY_REPO(&repo, c, e);
+    if (target.is_uri) {
+        uri = target.origin;
+        uri_show(uri, shown, sizeof shown);
+    } else {
+        TRY(origins_load(&repo, &origins, e));
+        TRY(origins_find(origins, target.origin, &uri, e));
+        (void)snprintf(shown, sizeof shown, "%.*s", ORIGIN_NAME_MAX, target.origin);
+    }
+    TRY(server_connect(&server, &repo, e));
+    TRY(query_open(&query, push ? "perform_push" : "perform_pull", e));
+    TRY(put_query(&query, c, uri, target.far[0] == '\0' ? c->args[0] : target.far));
+    TRY(session_run_on(c, &server, &query, c->args[0], 1, &rows, e));
+    return print_transfer(c, push, shown, rows, e);
+}
