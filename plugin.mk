@@ -66,8 +66,8 @@ uses_pageserver := pageserver pgdata kv store model base
 TSAN_ROOMS := $(foreach r,$(ROOMS),$(if $(filter kv,$(uses_$(r))),,$(r)))
 
 # Debian 12's packages: to build and test; to benchmark; to format and lint.
-DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev libroaring-dev liblz4-dev libzstd-dev \
-	libssl-dev librocksdb-dev libtomlplusplus-dev postgresql-15
+DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev libroaring-dev \
+	liblz4-dev libzstd-dev libssl-dev librocksdb-dev libtomlplusplus-dev postgresql-15
 DEPS_BENCH := rsync gnuplot-nox
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 

@@ -33,7 +33,7 @@ must "an unknown option is a usage error" exits 2
 must "an unknown option is named" says frobnicate
 cd / || exit 1
 zenith branch list
-must "outside of any repository a command fails" exits 2
+must "outside of any repository a command fails" not exits 0
 must "and says to run init" says 'zenith init'
 cd "$WORK" || exit 1
 

@@ -57,7 +57,7 @@ must "a diverged branch can be pushed under another name" exits 0
 refused "a push of a branch that is not there" 1 42704 push nothing B
 refused "a pull of a branch that is not there" 1 42704 pull nothing B
 refused "a branch name that is none" 2 22023 push main 'B:../up'
-refused "an origin that nobody added" 2 22023 push main nowhere
+refused "an origin that nobody added" 1 42704 push main nowhere
 
 # Reaching the other side and being let in.
 port=${PORT[B]}
