@@ -158,9 +158,10 @@ static int link_start(struct link *l, struct zs_error *e)
     int errnum = pthread_create(&l->thread, NULL, run_far_command, l);
     if (errnum == 0)
         return ZS_OK;
+    error_errno(e, errnum, "cannot start the far command");
     l->pipe.close(l->pipe.self);
     link_free(l);
-    return error_errno(e, errnum, "cannot start the far command");
+    return ZS_FAIL;
 }
 
 /* ---- connecting ------------------------------------------------------------------------------ */
@@ -201,7 +202,8 @@ static int32_t connect_to(void *self, const struct zs_connect *spec, struct zs_c
     }
     if (link_open(net, place, spec, &l, e) != ZS_OK || l == NULL)
         return ZS_FAIL;
-    TRY(link_start(l, e));
+    if (link_start(l, e) != ZS_OK)
+        return ZS_FAIL;
     struct zs_channel channel = {.struct_size = sizeof channel,
                                  .self = l,
                                  .send = link_send,

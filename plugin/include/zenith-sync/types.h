@@ -51,9 +51,9 @@ extern "C" {
 
 #define ZS_KEY_BYTES 18
 #define ZS_TIMELINE_BYTES 16
-#define ZS_BRANCH_NAME_MAX 255u              /* bytes, without the NUL */
-#define ZS_VALUE_MAX (8u * 1024u * 1024u)    /* a record's value; more is 54000 */
-#define ZS_MESSAGE_MAX (16u * 1024u * 1024u) /* a channel's message; more is 08P01 */
+#define ZS_BRANCH_NAME_MAX 255u  /* bytes, without the NUL */
+#define ZS_VALUE_MAX 8388608u    /* 8 MiB: a record's value; more is 54000 */
+#define ZS_MESSAGE_MAX 16777216u /* 16 MiB: a channel's message; more is 08P01 */
 
 /* ---- positions, histories, records --------------------------------------- */
 
