@@ -33,7 +33,11 @@ static void trim_utf8(char *text, size_t size, int printed)
     size_t end = size - 1;
     while (end > 0 && ((unsigned char)text[end - 1] & 0xC0u) == 0x80u)
         end--;
-    if (end > 0 && (unsigned char)text[end - 1] >= 0xC0u)
+    if (end == 0)
+        return;
+    unsigned lead = (unsigned char)text[end - 1];
+    size_t want = lead < 0xC0u ? 1 : lead < 0xE0u ? 2 : lead < 0xF0u ? 3 : 4;
+    if (size - end < want)
         text[end - 1] = '\0';
 }
 

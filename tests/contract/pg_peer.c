@@ -208,8 +208,9 @@ static bool send_huge(struct pg_peer *p)
     static const char block[65536];
     const uint8_t head[5] = {'d', 0x40, 0, 0, 0};
     bool more = write_message(p, 'W', "\0\0\0", 3) && write_all(p, head, sizeof head);
-    while (more)
+    for (int i = 0; more && i < 1024; i++)
         more = write_all(p, block, sizeof block);
+    far_idle(p);
     return false;
 }
 

@@ -13,7 +13,7 @@ enum pg_peer_mode {
     PG_PEER_FULL,     /* at login: FATAL 53300 */
     PG_PEER_PASSWORD, /* asks for a password, takes any */
     PG_PEER_ROWS,     /* answers a query with rows for ever */
-    PG_PEER_HUGE,     /* in the copy, a message that claims 1 GiB, and goes on with it */
+    PG_PEER_HUGE,     /* in the copy, a message that claims 1 GiB, and 64 MiB of it */
 };
 
 struct pg_peer;

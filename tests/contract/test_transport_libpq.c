@@ -190,6 +190,7 @@ static void test_message_without_end(void)
     uint64_t len;
     open_test(&t, PG_PEER_HUGE, "");
     contract_cancel_open(&cancel);
+    contract_cancel_within(&cancel, 60000); /* so that it ends, were it not refused */
     int rc = contract_connect(&t.subject, "echo", &cancel.token, &ch, &e);
     ASSERT_OK(rc);
     if (rc == ZS_OK) {

@@ -37,6 +37,13 @@ void contract_cancel_pull(struct contract_cancel *c)
     (void)!write(c->token.fd, &one, sizeof one);
 }
 
+void contract_cancel_within(struct contract_cancel *c, int64_t ms)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    c->token.deadline_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + ms * 1000000;
+}
+
 void contract_cancel_close(struct contract_cancel *c)
 {
     (void)close(c->token.fd);
@@ -374,11 +381,9 @@ void transport_contract_deadline(const struct transport_subject *s)
     struct near n;
     const void *msg;
     uint64_t len;
-    struct timespec now;
     if (near_open(&n, s, "idle") != ZS_OK)
         return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    n.cancel.token.deadline_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + 20000000;
+    contract_cancel_within(&n.cancel, 20);
     expect_error(near_recv(&n, &msg, &len), &n.e, ZS_CANCELLED);
     near_close(&n);
 }

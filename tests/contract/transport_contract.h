@@ -54,6 +54,7 @@ struct contract_cancel {
 };
 void contract_cancel_open(struct contract_cancel *c);
 void contract_cancel_pull(struct contract_cancel *c);
+void contract_cancel_within(struct contract_cancel *c, int64_t ms); /* its deadline */
 void contract_cancel_close(struct contract_cancel *c);
 
 /* Pull it from another thread after a while, and wait for that thread. */

@@ -24,7 +24,7 @@
  *      55006 at once.  A host's own writer may be refused meanwhile, or may win:
  *      the commit then fails with 40001.
  *   4. Nothing put is visible before the commit.  A commit is atomic and
- *      durable: records, last_valid_lsn, digest, history, together or none.
+ *      durable: records, last_valid_lsn, digest, history, blobs, together or none.
  *   5. ingest_begin names the last_valid_lsn that it builds on; the commit
  *      fails (40001) if that is no longer so.
  *   6. After a crash at any point a timeline is as before or as after, never
@@ -53,6 +53,12 @@ struct zs_ingest;
 /* zs_store.features */
 #define ZS_STORE_DIGEST 1ull /* digests and history points are kept; without it they are all 0,
                                 and timeline ids alone decide what fits */
+#define ZS_STORE_BLOBS 2ull  /* the functions from blob_read on are there, and commits keep blobs:
+                                the plugin then keeps a map of what changed, and an increment
+                                costs what changed; without it each one scans the branch */
+
+#define ZS_BLOB_NAME_MAX 63u                /* bytes, without the NUL */
+#define ZS_BLOB_MAX (16u * 1024u * 1024u)   /* a blob's size */
 
 /* A branch at one moment.  Filled by the store up to the caller's struct_size. */
 struct zs_branch_info {
@@ -96,6 +102,13 @@ struct zs_ingest_state {
     uint64_t bytes;                 /* their value bytes */
 };
 
+/* A small value that the plugin keeps with a timeline, by name.  Meaningless to a host. */
+struct zs_blob {
+    const char *name; /* [a-z0-9/_-], at most ZS_BLOB_NAME_MAX bytes */
+    const void *data; /* NULL: remove the blob, if there is one */
+    uint64_t len;     /* at most ZS_BLOB_MAX */
+};
+
 /* How an ingest ends. */
 struct zs_commit {
     uint32_t struct_size;
@@ -107,7 +120,13 @@ struct zs_commit {
                                       become.  end.lsn == upto_lsn */
     const struct zs_point *points; /* earlier points in (base_lsn, upto_lsn) to remember as well,
                                       ascending; lifetime CALL */
+    /* Only given to a store with ZS_STORE_BLOBS. */
+    const struct zs_blob *blobs; /* to keep or remove, in the same commit; lifetime CALL */
+    uint64_t nblobs;
 };
+
+/* Called once per blob, in name order; a return other than 0 ends the listing. */
+typedef int32_t (*zs_blob_visit)(void *context, const char *name, uint64_t len);
 
 /* Called once per branch; a return other than 0 ends the listing, without error. */
 typedef int32_t (*zs_branch_visit)(void *context, const struct zs_branch_info *info);
@@ -191,13 +210,51 @@ struct zs_store {
 
     /* End it.  Not committed: all that was put is dropped. */
     void (*ingest_close)(struct zs_ingest *ingest);
+
+    /* ---- with ZS_STORE_BLOBS; else NULL, or not in the struct at all ---- */
+
+    /* The blob as of the snapshot: copied to buf if it fits, *len is its size in any
+     * case.  42704 if there is none of that name. */
+    int32_t (*blob_read)(struct zs_snapshot *snapshot, const char *name, void *buf,
+                         uint64_t buf_bytes, uint64_t *len, struct zs_error *e);
+
+    /* The names and sizes of all blobs, as of the snapshot. */
+    int32_t (*blob_list)(struct zs_snapshot *snapshot, zs_blob_visit visit, void *context,
+                         struct zs_error *e);
+
+    /* As iter_seek, but the iterator ends behind the last record with key <= `last`:
+     * from here on it gives nothing but first <= key <= last.  A short range should
+     * cost a point read or two, not a read-ahead. */
+    int32_t (*iter_range)(struct zs_iter *iter, const uint8_t first[ZS_KEY_BYTES],
+                          const uint8_t last[ZS_KEY_BYTES], struct zs_error *e);
 };
+
+#define ZS_STORE_SIZE_V1 136u /* through ingest_close: the least that is accepted */
 
 ZS_STATIC_ASSERT(sizeof(struct zs_branch_info) == 344, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_ingest_spec) == 56, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_ingest_state) == 96, "no tail padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_commit) == 88, "no tail padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_store) == 136, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_commit) == 104, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_store, blob_read) == ZS_STORE_SIZE_V1, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_store) == 160, "no tail padding");
+
+/* ---- test vectors of the history digest -------------------------------------
+ *
+ * What digest_add of host.h, and any other maker of struct zs_digest, must give
+ * for one record (types.h has the definition).  Digests are printed hi, then lo,
+ * 16 hex digits each; "n x" is a byte n times; the 27 head bytes are hashed, too.
+ *
+ *     key                    lsn                 kind  value
+ *  1  18 x 00                0/1                  3    none
+ *     digest 2f8d4a628bf710ad0a045cf114d02e1d
+ *  2  00 01 02 .. 11         16/B374D848          2    61 62 63 ("abc")
+ *     digest 71852a80598d4f954f07d3d8fe3a405a
+ *  3  18 x ff                FFFFFFFF/FFFFFFFF    1    8192 x 00
+ *     digest 3e9ca363d5b3c596c9620ff905083979
+ *  4  a0 a1 a2 .. b1         1020304/5060708      1    8192 bytes, the i-th (7 i + 1) mod 256
+ *     digest 6b8a434fa868ab47bae5cf0d55e7af92
+ *  1 + 2 + 3 + 4, in any order
+ *     digest 4b395b9663a0d120dd540fd06dfa5782 */
 
 #ifdef __cplusplus
 }

@@ -161,7 +161,8 @@ static int take_message(struct channel *c, char **bytes, size_t *len, struct zs_
 
 /* libpq makes room for whatever length a message claims, and shows it only when it is
  * whole.  What has come off the wire since the last whole message is this one's at least:
- * too much of it is an end before the memory is filled. */
+ * too much of it is an end before the memory is filled.  (One read goes on as long as the
+ * socket gives; from a sender as fast as memory, more than the limit may come by then.) */
 static int check_partial(struct channel *c, struct zs_error *e)
 {
     uint64_t now = socket_bytes_read(PQsocket(c->conn));
