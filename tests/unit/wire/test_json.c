@@ -1,0 +1,121 @@
+/* test_json.c - which texts are a control message at all. */
+#include "../../support/suite.h"
+
+#include "base/error.h"
+#include "wire/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int open_text(const char *text, size_t len, struct zs_error *e)
+{
+    struct json_in j;
+    *e = (struct zs_error){0};
+    /* Memory of exactly that size: a parser that trusts in a NUL is seen. */
+    char *exact = malloc(len == 0 ? 1 : len);
+    if (exact == NULL)
+        abort();
+    memcpy(exact, text, len);
+    int rc = json_in_open(&j, "STATE", exact, len, e);
+    if (rc == ZS_OK) {
+        rc = json_in_check(&j, e);
+        json_in_close(&j);
+    }
+    free(exact);
+    return rc;
+}
+
+static void test_a_text_that_is_no_object_is_refused(void)
+{
+    static const struct {
+        const char *text, *sqlstate; /* NULL: it is one */
+    } cases[] = {
+        {"{\"protocol\":1}", NULL},
+        {" \t\r\n{\"protocol\":1} \t\r\n", NULL},
+        {"{\"protocol\":2}", ZS_NOT_SUPPORTED},
+        {"{\"protocol\":0}", ZS_NOT_SUPPORTED},
+        {"{}", ZS_NOT_SUPPORTED},
+        {"", ZS_PROTOCOL_VIOLATION},
+        {" ", ZS_PROTOCOL_VIOLATION},
+        {"{", ZS_PROTOCOL_VIOLATION},
+        {"[]", ZS_PROTOCOL_VIOLATION},
+        {"1", ZS_PROTOCOL_VIOLATION},
+        {"null", ZS_PROTOCOL_VIOLATION},
+        {"\"protocol\"", ZS_PROTOCOL_VIOLATION},
+        {"{\"protocol\":1", ZS_PROTOCOL_VIOLATION},
+        {"{\"protocol\":1}}", ZS_PROTOCOL_VIOLATION},
+        {"{\"protocol\":1}{\"protocol\":1}", ZS_PROTOCOL_VIOLATION},
+        {"{\"protocol\":1} x", ZS_PROTOCOL_VIOLATION},
+        {"{\"protocol\":1,}", ZS_PROTOCOL_VIOLATION},
+        {"{protocol:1}", ZS_PROTOCOL_VIOLATION},
+        {"\xff\xfe", ZS_PROTOCOL_VIOLATION},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e;
+        int rc = open_text(cases[i].text, strlen(cases[i].text), &e);
+        if (cases[i].sqlstate == NULL)
+            ASSERT_OK(rc);
+        else
+            ASSERT_FAILS(rc, cases[i].sqlstate);
+    }
+    struct zs_error e;
+    ASSERT_FAILS(open_text("{\"protocol\":1}\0", 15, &e), ZS_PROTOCOL_VIOLATION);
+}
+
+static void test_another_protocol_is_said_with_a_hint(void)
+{
+    struct zs_error e;
+    ASSERT_FAILS(open_text("{\"protocol\":2}", 14, &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.message, "protocol 2") != NULL && e.hint[0] != '\0');
+}
+
+static void test_a_text_of_64_kib_is_the_most(void)
+{
+    static const size_t most = 64u * 1024u;
+    struct zs_error e;
+    char *text = malloc(most + 1);
+    if (text == NULL)
+        abort();
+    memset(text, ' ', most + 1);
+    memcpy(text, "{\"protocol\":1}", 14);
+    ASSERT_OK(open_text(text, most, &e));
+    ASSERT_FAILS(open_text(text, most + 1, &e), ZS_PROTOCOL_VIOLATION);
+    CU_ASSERT(strstr(e.message, "STATE") != NULL && strstr(e.message, "65537") != NULL);
+    free(text);
+}
+
+static void test_deep_nesting_is_refused(void)
+{
+    static const size_t deep = 60000;
+    struct zs_error e;
+    char *text = malloc(deep);
+    if (text == NULL)
+        abort();
+    memset(text, '[', deep);
+    ASSERT_FAILS(open_text(text, deep, &e), ZS_PROTOCOL_VIOLATION);
+    free(text);
+}
+
+static void test_every_truncation_and_flipped_bit_is_survived(void)
+{
+    static const char good[] =
+        "{\"protocol\":1,\"exists\":true,\"points\":[[\"0/1\",\"\\u00e4\",\"2\"]]}";
+    char text[sizeof good];
+    struct zs_error e;
+    for (size_t len = 0; len < sizeof good - 1; len++)
+        ASSERT_FAILS(open_text(good, len, &e), ZS_PROTOCOL_VIOLATION);
+    for (size_t bit = 0; bit < (sizeof good - 1) * 8; bit++) {
+        memcpy(text, good, sizeof good);
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+        int rc = open_text(text, sizeof good - 1, &e);
+        CU_ASSERT(rc == ZS_OK || e.message[0] != '\0');
+    }
+}
+
+SUITE("wire/json",
+      {"a text that is no object is refused", test_a_text_that_is_no_object_is_refused},
+      {"another protocol is said, with a hint", test_another_protocol_is_said_with_a_hint},
+      {"a text of 64 KiB is the most", test_a_text_of_64_kib_is_the_most},
+      {"deep nesting is refused", test_deep_nesting_is_refused},
+      {"every truncation and flipped bit is survived",
+       test_every_truncation_and_flipped_bit_is_survived})
