@@ -13,6 +13,13 @@
 
 #define JSON_MAX_BYTES (64u * 1024u)
 
+static bool only_blanks(const char *at, const char *end)
+{
+    while (at < end && strchr(" \t\r\n", *at) != NULL && *at != '\0')
+        at++;
+    return at == end;
+}
+
 int json_in_open(struct json_in *j, const char *message, const char *text, size_t len,
                  struct zs_error *e)
 {
@@ -23,7 +30,7 @@ int json_in_open(struct json_in *j, const char *message, const char *text, size_
                          message, len, JSON_MAX_BYTES);
     const char *end = NULL;
     j->root = cJSON_ParseWithLengthOpts(text, len, &end, 0);
-    if (!cJSON_IsObject(j->root)) {
+    if (!cJSON_IsObject(j->root) || !only_blanks(end, text + len)) {
         cJSON_Delete(j->root);
         j->root = NULL;
         return error_set(e, ZS_PROTOCOL_VIOLATION,
@@ -100,11 +107,12 @@ uint32_t json_small_or(struct json_in *j, const char *name, uint32_t missing)
     const cJSON *item = member(j, name);
     if (item == NULL)
         return missing;
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= UINT32_MAX)) {
+    double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
+    if (!(value >= 0 && value <= UINT32_MAX) || value > (uint32_t)value) {
         wrong(j, name);
         return 0;
     }
-    return (uint32_t)item->valuedouble;
+    return (uint32_t)value;
 }
 
 static uint64_t u64_member(struct json_in *j, const char *name, bool may_miss, uint64_t missing)
