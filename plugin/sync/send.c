@@ -195,6 +195,7 @@ static int send_records(const struct send_job *job, const struct state_message *
             range->bytes += records[i].len;
         range->records += n;
         TRY(add_all(job, w, &throttle, records, n, e));
+        (void)batch_room(w, &room); /* what is left now: less than a page would go alone */
         if (batch_room_records(w) == 0 || room < 8192)
             TRY(flush(job, w, &throttle, e));
     }
