@@ -1,0 +1,188 @@
+/* test_transfer.c - the list of transfers: what it keeps, in which order, and its facts. */
+#include "../../support/suite.h"
+
+#include "base/error.h"
+#include "sync/transfer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 256 };
+
+struct seen {
+    struct transfer_facts facts[MOST];
+    size_t n, stop_after;
+};
+
+static int see(void *context, const struct transfer_facts *facts)
+{
+    struct seen *s = context;
+    if (s->n < MOST)
+        s->facts[s->n++] = *facts;
+    return s->n == s->stop_after;
+}
+
+static struct seen *look(struct transfer_list *list, size_t stop_after)
+{
+    static struct seen seen; /* large */
+    struct zs_error e = {0};
+    seen.n = 0;
+    seen.stop_after = stop_after;
+    ASSERT_OK(transfer_list_visit(list, see, &seen, &e));
+    return &seen;
+}
+
+static void test_facts_are_told_as_they_are(void)
+{
+    struct zs_error e = {0}, why;
+    struct transfer_list *list = NULL;
+    ASSERT_OK(transfer_list_open(&list, &e));
+    struct transfer *t = transfer_begin(list, "perform_push", "main", "stub://b");
+    CU_ASSERT_FATAL(t != NULL);
+    struct transfer_facts f = transfer_look(t);
+    CU_ASSERT(f.phase == PHASE_CONNECT && !f.has_verdict && f.ended_ns == 0 && f.id == 1);
+    CU_ASSERT(f.started_ns > 0 && f.started_unix_ns > 0);
+    ASSERT_TEXT(f.command, "perform_push");
+    ASSERT_TEXT(f.branch, "main");
+    ASSERT_TEXT(f.peer, "stub://b");
+    transfer_phase(t, PHASE_SEND);
+    transfer_range(t, VERDICT_BEHIND, 5, 9, 100, 200);
+    transfer_count(t, 3, 40, 50);
+    transfer_count(t, 4, 50, 110);
+    f = transfer_look(t);
+    CU_ASSERT(f.phase == PHASE_SEND && f.has_verdict && f.verdict == VERDICT_BEHIND);
+    CU_ASSERT(f.from_lsn == 5 && f.to_lsn == 9 && f.total_records == 100 && f.total_bytes == 200);
+    CU_ASSERT(f.records == 7 && f.bytes == 90 && f.wire_bytes == 110);
+    error_set(&why, ZS_BUSY, "it is busy");
+    transfer_end(t, &why);
+    struct transfer *good = transfer_begin(list, "branch_push", "x", "y");
+    CU_ASSERT_FATAL(good != NULL);
+    transfer_end(good, NULL);
+    const struct seen *s = look(list, 0);
+    CU_ASSERT_FATAL(s->n == 2);
+    CU_ASSERT(s->facts[0].phase == PHASE_DONE && s->facts[0].id == 2 && s->facts[0].ended_ns > 0);
+    CU_ASSERT(s->facts[1].phase == PHASE_FAILED && s->facts[1].id == 1);
+    ASSERT_TEXT(s->facts[1].error.message, "it is busy");
+    transfer_list_close(list);
+}
+
+static void test_names_that_are_too_long_are_cut(void)
+{
+    struct zs_error e = {0};
+    struct transfer_list *list = NULL;
+    char longer[400];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    ASSERT_OK(transfer_list_open(&list, &e));
+    struct transfer *t = transfer_begin(list, "perform_push", longer, longer);
+    CU_ASSERT_FATAL(t != NULL);
+    struct transfer_facts f = transfer_look(t);
+    CU_ASSERT(strlen(f.branch) == ZS_BRANCH_NAME_MAX && strlen(f.peer) == sizeof f.peer - 1);
+    transfer_list_close(list);
+}
+
+static void test_running_ones_come_first_and_then_the_newest(void)
+{
+    struct zs_error e = {0};
+    struct transfer_list *list = NULL;
+    struct transfer *t[6];
+    static const uint64_t order[6] = {6, 4, 1, 5, 3, 2}; /* 1, 4 and 6 run */
+    ASSERT_OK(transfer_list_open(&list, &e));
+    for (int i = 0; i < 6; i++) {
+        t[i] = transfer_begin(list, "perform_pull", "b", "p");
+        CU_ASSERT_FATAL(t[i] != NULL);
+    }
+    transfer_end(t[1], NULL);
+    transfer_end(t[2], NULL);
+    transfer_end(t[4], NULL);
+    const struct seen *s = look(list, 0);
+    CU_ASSERT_FATAL(s->n == 6);
+    for (int i = 0; i < 6; i++)
+        CU_ASSERT(s->facts[i].id == order[i]);
+    CU_ASSERT(look(list, 2)->n == 2); /* a visitor may end it */
+    transfer_list_close(list);
+}
+
+static void test_the_list_is_bounded_but_for_those_that_run(void)
+{
+    struct zs_error e = {0};
+    struct transfer_list *list = NULL;
+    struct transfer *running[40];
+    ASSERT_OK(transfer_list_open(&list, &e));
+    for (int i = 0; i < 40; i++) {
+        running[i] = transfer_begin(list, "perform_pull", "b", "p");
+        CU_ASSERT_FATAL(running[i] != NULL);
+    }
+    for (int i = 0; i < 500; i++) {
+        struct transfer *t = transfer_begin(list, "perform_push", "b", "p");
+        CU_ASSERT_FATAL(t != NULL);
+        transfer_end(t, NULL);
+    }
+    const struct seen *s = look(list, 0);
+    CU_ASSERT_FATAL(s->n == 40 + TRANSFER_KEEP);
+    CU_ASSERT(s->facts[40].id == 540 && s->facts[s->n - 1].id == 540 - TRANSFER_KEEP + 1);
+
+    /* A long one is remembered by its end, however many short ones came meanwhile. */
+    transfer_end(running[0], NULL);
+    s = look(list, 0);
+    CU_ASSERT(s->n == 39 + TRANSFER_KEEP);
+    bool found = false;
+    for (size_t i = 0; i < s->n; i++)
+        found = found || (s->facts[i].id == 1 && s->facts[i].ended_ns != 0);
+    CU_ASSERT(found);
+    for (int i = 1; i < 40; i++)
+        transfer_end(running[i], NULL);
+    CU_ASSERT(look(list, 0)->n == TRANSFER_KEEP);
+    transfer_list_close(list);
+}
+
+/* ---- threads ------------------------------------------------------------------------------------
+ */
+
+static void *work(void *arg)
+{
+    for (int i = 0; i < 200; i++) {
+        struct transfer *t = transfer_begin(arg, "perform_push", "b", "p");
+        if (t == NULL)
+            abort();
+        for (int j = 0; j < 10; j++)
+            transfer_count(t, 1, 2, (uint64_t)j);
+        struct transfer_facts f = transfer_look(t);
+        if (f.records != 10 || f.bytes != 20)
+            abort();
+        transfer_end(t, NULL);
+    }
+    return NULL;
+}
+
+static int ignore(void *context, const struct transfer_facts *facts)
+{
+    (void)context;
+    return facts->id == 0;
+}
+
+static void test_many_threads_may_use_it(void)
+{
+    struct zs_error e = {0};
+    struct transfer_list *list = NULL;
+    pthread_t threads[4];
+    ASSERT_OK(transfer_list_open(&list, &e));
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_FATAL(pthread_create(&threads[i], NULL, work, list) == 0);
+    for (int i = 0; i < 50; i++)
+        ASSERT_OK(transfer_list_visit(list, ignore, NULL, &e));
+    for (int i = 0; i < 4; i++)
+        (void)pthread_join(threads[i], NULL);
+    const struct seen *s = look(list, 0);
+    CU_ASSERT(s->n == TRANSFER_KEEP);
+    transfer_list_close(list);
+}
+
+SUITE("sync/transfer", {"facts are told as they are", test_facts_are_told_as_they_are},
+      {"names that are too long are cut", test_names_that_are_too_long_are_cut},
+      {"running ones come first, and then the newest",
+       test_running_ones_come_first_and_then_the_newest},
+      {"the list is bounded, but for those that run",
+       test_the_list_is_bounded_but_for_those_that_run},
+      {"many threads may use it", test_many_threads_may_use_it})
