@@ -51,18 +51,25 @@ static bool ended(const struct transfer *t)
     return t->facts.ended_ns != 0;
 }
 
-/* Drop the oldest that ended, beyond what is kept. */
+/* Drop the ones that ended first, beyond what is kept.  By their end, not their place
+ * in the list: a long one must not vanish at its end for the short ones meanwhile. */
 static void forget_old(struct transfer_list *list)
 {
-    unsigned kept = 0;
-    for (struct transfer **at = &list->first; *at != NULL;) {
-        struct transfer *t = *at;
-        if (ended(t) && ++kept > TRANSFER_KEEP) {
-            *at = t->next;
-            free(t);
-        } else {
-            at = &t->next;
+    for (;;) {
+        unsigned kept = 0;
+        struct transfer **oldest = NULL;
+        for (struct transfer **at = &list->first; *at != NULL; at = &(*at)->next) {
+            if (!ended(*at))
+                continue;
+            kept++;
+            if (oldest == NULL || (*at)->facts.ended_ns <= (*oldest)->facts.ended_ns)
+                oldest = at;
         }
+        if (kept <= TRANSFER_KEEP)
+            return;
+        struct transfer *t = *oldest;
+        *oldest = t->next;
+        free(t);
     }
 }
 
