@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/digest.h"
+#include "base/error.h"
 #include "kv/kv.h"
 #include "store/store.h"
 
@@ -94,18 +95,18 @@ __attribute__((unused)) static struct zs_record page_of(uint32_t block, zs_lsn l
 }
 
 /* Put blocks [from, to) at `lsn` into an open ingest. */
-__attribute__((unused)) static void put_pages(struct ingest *in, uint32_t from, uint32_t to,
-                                              zs_lsn lsn)
+__attribute__((unused)) static int put_pages(struct ingest *in, uint32_t from, uint32_t to,
+                                             zs_lsn lsn, struct zs_error *e)
 {
-    struct zs_error e = {0};
     static uint8_t values[64][PAGE];
     for (uint32_t at = from; at < to; at += 64) {
         struct zs_record records[64];
         uint32_t n = to - at < 64 ? to - at : 64;
         for (uint32_t i = 0; i < n; i++)
             records[i] = page_of(at + i, lsn, values[i], PAGE);
-        ASSERT_OK(ingest_put(in, records, n, &e));
+        TRY(ingest_put(in, records, n, e));
     }
+    return ZS_OK;
 }
 
 /* Commit at the target with what the ingest itself counted. */
@@ -129,25 +130,34 @@ __attribute__((unused)) static int commit_at(struct ingest *in, zs_lsn lsn, stru
 #define BULK ((uint64_t)1 << 30) /* as expected_bytes: to the stage at once */
 
 /* Blocks [from, to) at `lsn`, on top of what the branch has; makes it if it is new. */
-__attribute__((unused)) static void write_pages(const struct zs_store *store, const char *branch,
-                                                uint32_t from, uint32_t to, zs_lsn lsn,
-                                                uint64_t expected_bytes)
+__attribute__((unused)) static int try_write_pages(const struct zs_store *store, const char *branch,
+                                                   uint32_t from, uint32_t to, zs_lsn lsn,
+                                                   uint64_t expected_bytes, struct zs_error *e)
 {
-    struct zs_error e = {0};
     struct zs_branch_info info = {.struct_size = sizeof info};
     struct zs_ingest_spec spec = {.struct_size = sizeof spec,
                                   .branch = branch,
                                   .target_lsn = lsn,
                                   .expected_bytes = expected_bytes};
-    if (store_branch_find(store, branch, &info, &e) == ZS_OK)
+    if (store_branch_find(store, branch, &info, e) == ZS_OK)
         spec.base_lsn = info.last_valid_lsn;
     else
         spec.flags = ZS_INGEST_CREATE;
     struct ingest in = {0};
-    ASSERT_OK(ingest_begin(store, &spec, &in, &e));
-    put_pages(&in, from, to, lsn);
-    ASSERT_OK(commit_at(&in, lsn, &e));
+    TRY(ingest_begin(store, &spec, &in, e));
+    int rc = put_pages(&in, from, to, lsn, e);
+    if (rc == ZS_OK)
+        rc = commit_at(&in, lsn, e);
     ingest_close(&in);
+    return rc;
+}
+
+__attribute__((unused)) static void write_pages(const struct zs_store *store, const char *branch,
+                                                uint32_t from, uint32_t to, zs_lsn lsn,
+                                                uint64_t expected_bytes)
+{
+    struct zs_error e = {0};
+    ASSERT_OK(try_write_pages(store, branch, from, to, lsn, expected_bytes, &e));
 }
 
 /* Read (after, upto] of a snapshot to its end: how many records, and their sum. */

@@ -46,7 +46,7 @@ static void test_every_size_reads_back(void)
         char name[16];
         (void)snprintf(name, sizeof name, "b%zu", i);
         ASSERT_OK(begin(&f, name, 0, 0x10, cases[i].expected, &in, &e));
-        put_pages(&in, 0, cases[i].pages, 0x10);
+        ASSERT_OK(put_pages(&in, 0, cases[i].pages, 0x10, &e));
         CU_ASSERT_EQUAL(staged(&f), cases[i].stages);
         ASSERT_OK(commit_at(&in, 0x10, &e));
         ingest_close(&in);
@@ -95,7 +95,7 @@ static void test_a_dropped_ingest_leaves_nothing(void)
         struct ingest in = {0};
         struct zs_branch_info info;
         ASSERT_OK(begin(&f, "main", 0, 0x10, expected[i], &in, &e));
-        put_pages(&in, 0, 100, 0x10);
+        ASSERT_OK(put_pages(&in, 0, 100, 0x10, &e));
         ASSERT_FAILS(store_branch_find(kv_store(f.kv), "main", &info, &e), ZS_NO_SUCH_BRANCH);
         ingest_close(&in);
         ASSERT_FAILS(store_branch_find(kv_store(f.kv), "main", &info, &e), ZS_NO_SUCH_BRANCH);
@@ -131,7 +131,7 @@ static void test_a_commit_that_does_not_fit_changes_nothing(void)
         size_t c = i / 2;
         struct ingest in = {0};
         ASSERT_OK(begin(&f, "main", 0x10, 0x20, i % 2 == 0 ? 0 : BULK, &in, &e));
-        put_pages(&in, 0, 5, 0x1F);
+        ASSERT_OK(put_pages(&in, 0, 5, 0x1F, &e));
         struct zs_ingest_state s = {.struct_size = sizeof s};
         ASSERT_OK(ingest_state(&in, &s, &e));
         const struct zs_point point = {.lsn = cases[c].point};
@@ -170,7 +170,7 @@ static void test_a_branch_that_moved_is_left_alone(void)
         struct kv_key key = kv_key_branch("main");
         char *error = NULL;
         ASSERT_OK(begin(&f, "main", 0x10 + i, 0x20, expected[i], &in, &e));
-        put_pages(&in, 0, 5, 0x20);
+        ASSERT_OK(put_pages(&in, 0, 5, 0x20, &e));
         ASSERT_OK(branch_read(f.kv, f.kv->newest, "main", &meta, &e));
         meta.last_valid_lsn++;
         kv_branch_encode(&meta, value);
@@ -254,7 +254,7 @@ static void test_memory_does_not_follow_size(void)
     long peak = before;
     ASSERT_OK(begin(&f, "main", 0, 1, 0, &in, &e));
     for (uint32_t at = 0; at < 32768; at += 1024) {
-        put_pages(&in, at, at + 1024, 1);
+        ASSERT_OK(put_pages(&in, at, at + 1024, 1, &e));
         peak = anonymous_kib() > peak ? anonymous_kib() : peak;
     }
     ASSERT_OK(commit_at(&in, 1, &e));
