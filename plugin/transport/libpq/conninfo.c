@@ -36,7 +36,7 @@ static int check_text(const char *rest, struct zs_error *e)
         if (*p == '%' && (!is_hex(p[1]) || !is_hex(p[2]) || strncmp(p, "%00", 3) == 0))
             return refuse(e, "it has a % that is not followed by two hex digits of a character");
     const char *at = strchr(rest, '@');
-    if (at != NULL && (strcspn(rest, "/") < (size_t)(at - rest) || strchr(at + 1, '@') != NULL))
+    if (at != NULL && (strcspn(rest, "/?") < (size_t)(at - rest) || strchr(at + 1, '@') != NULL))
         return refuse(e, "it has an @ behind the place of the host, or two of them");
     return ZS_OK;
 }

@@ -1,0 +1,87 @@
+/* test_destinations.c - allow_destinations: what it lets through. */
+#include "../../support/suite.h"
+
+#include "transport/libpq/destinations.h"
+
+#include <string.h>
+
+static void test_what_is_allowed(void)
+{
+    static const struct {
+        const char *list, *name, *address;
+        unsigned port;
+        enum allowed allowed;
+    } cases[] = {
+        {NULL, "any", NULL, 1, ALLOWED_YES},
+        {"", "any", NULL, 1, ALLOWED_NO},
+        {"  ", "any", "10.0.0.1", 1, ALLOWED_NO},
+        {"db.example.com", "db.example.com", NULL, 1, ALLOWED_YES},
+        {"db.example.com", "DB.Example.COM.", NULL, 1, ALLOWED_YES},
+        {"db.example.com.", "db.example.com", NULL, 1, ALLOWED_YES},
+        {"db.example.com", "xdb.example.com", NULL, 1, ALLOWED_NO},
+        {"db.example.com", "db.example.com.evil", NULL, 1, ALLOWED_NO},
+        {"db.example.com", "db.example.co", NULL, 1, ALLOWED_NO},
+        {"a b\tc\nd", "d", NULL, 1, ALLOWED_YES},
+        {"h:5433", "h", NULL, 5433, ALLOWED_YES},
+        {"h:5433", "h", NULL, 5432, ALLOWED_NO},
+        {"*.example.com", "a.example.com", NULL, 1, ALLOWED_YES},
+        {"*.example.com", "a.b.Example.com.", NULL, 1, ALLOWED_YES},
+        {"*.example.com", "example.com", NULL, 1, ALLOWED_NO},
+        {"*.example.com", ".example.com", NULL, 1, ALLOWED_NO},
+        {"*.example.com", "aexample.com", NULL, 1, ALLOWED_NO},
+        {"*.example.com:1", "a.example.com", NULL, 2, ALLOWED_NO},
+        /* addresses */
+        {"10.0.0.0/8", "10.1.2.3", "10.1.2.3", 1, ALLOWED_YES},
+        {"10.0.0.0/8", "11.1.2.3", "11.1.2.3", 1, ALLOWED_NO},
+        {"10.0.0.0/9", "x", "10.127.255.255", 1, ALLOWED_YES},
+        {"10.0.0.0/9", "x", "10.128.0.0", 1, ALLOWED_NO},
+        {"0.0.0.0/0", "x", "203.0.113.9", 1, ALLOWED_YES},
+        {"0.0.0.0/0", "x", "2001:db8::1", 1, ALLOWED_NO},
+        {"::/0", "x", "2001:db8::1", 1, ALLOWED_YES},
+        {"10.0.0.1/32", "x", "10.0.0.1", 1, ALLOWED_YES},
+        {"10.0.0.1", "x", "10.0.0.1", 1, ALLOWED_YES},
+        {"10.0.0.1", "x", "10.0.0.2", 1, ALLOWED_NO},
+        {"10.0.0.1:5433", "x", "10.0.0.1", 5432, ALLOWED_NO},
+        {"10.0.0.0/8", "x", "::ffff:10.1.1.1", 1, ALLOWED_YES},
+        {"10.0.0.0/8", "x", "::ffff:11.1.1.1", 1, ALLOWED_NO},
+        {"fe80::/10", "x", "fe80::1%eth0", 1, ALLOWED_YES},
+        {"2001:db8::1", "x", "2001:db8:0::1", 1, ALLOWED_YES},
+        {"[2001:db8::1]:5433", "x", "2001:db8::1", 5433, ALLOWED_YES},
+        {"[2001:db8::1]:5433", "x", "2001:db8::1", 5432, ALLOWED_NO},
+        {"[2001:db8::1]", "x", "2001:db8::1", 7, ALLOWED_YES},
+        /* a name says nothing of an address, nor the other way round */
+        {"10.0.0.1", "x", NULL, 1, ALLOWED_BY_ADDRESS},
+        {"10.0.0.1:2", "x", NULL, 1, ALLOWED_NO},
+        {"h", NULL, "10.0.0.1", 1, ALLOWED_NO},
+        {"h 10.0.0.0/8", "h", "203.0.113.9", 1, ALLOWED_YES},
+        {"h 10.0.0.0/8", NULL, "203.0.113.9", 1, ALLOWED_NO},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct destinations *d = NULL;
+        ASSERT_OK(destinations_parse(cases[i].list, &d, &e));
+        enum allowed got = destinations_allow(d, cases[i].name, cases[i].address, cases[i].port);
+        if (got != cases[i].allowed)
+            printf("case %zu: \"%s\": %d\n", i, cases[i].list, got);
+        CU_ASSERT_EQUAL(got, cases[i].allowed);
+        destinations_free(d);
+    }
+}
+
+static void test_bad_lists(void)
+{
+    static const char *const bad[] = {"h:",        "h:0",      "h:65536", "h:x",    "10.0.0.0/33",
+                                      "10.0.0.0/", "::/129",   "h/8",     "[::1",   "[::1]x",
+                                      "a,b",       "*.",       "*",       "a.*.b",  ".",
+                                      "user@h",    "http://h", "h:1:2",   "1.2.3/8"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct zs_error e = {0};
+        struct destinations *d = NULL;
+        ASSERT_FAILS(destinations_parse(bad[i], &d, &e), ZS_BAD_VALUE);
+        CU_ASSERT(d == NULL && strstr(e.message, bad[i]) != NULL && e.hint[0] != '\0');
+    }
+}
+
+SUITE("libpq/destinations",
+      {"a place is allowed by its name or by its address", test_what_is_allowed},
+      {"an item that is none is refused and named", test_bad_lists})

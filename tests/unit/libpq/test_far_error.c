@@ -1,0 +1,66 @@
+/* test_far_error.c - a failed login, as libpq's text has it. */
+#include "../../support/suite.h"
+
+#include "transport/libpq/far_error.h"
+
+#include <string.h>
+
+#define AT "connection to server at \"h\" (10.0.0.1), port 5433 failed: "
+
+static void test_login_texts(void)
+{
+    static const struct {
+        const char *text;
+        int needs_password;
+        const char *sqlstate, *message, *detail, *hint;
+    } cases[] = {
+        {AT "FATAL:  28P01: password authentication failed for user \"u\"\nLOCATION:  f, a.c:1\n",
+         0, ZS_WRONG_PASSWORD,
+         "h:1 refused the login: password authentication failed for user \"u\"", "",
+         "Give the right user and password in the URI."},
+        {AT "FATAL:  28000: no role\nDETAIL:  It is not there.\nHINT:  Make it.\n", 0,
+         ZS_NOT_AUTHORIZED, "h:1 refused the login: no role", "It is not there.", "Make it."},
+        {AT "SCHWERWIEGEND:  28P01: falsch\n", 0, ZS_WRONG_PASSWORD,
+         "h:1 refused the login: falsch", "", "Give the right user and password in the URI."},
+        {AT "FATAL:  53300: too many\n", 0, ZS_CANNOT_CONNECT,
+         "h:1 does not accept the connection: too many", "SQLSTATE 53300.", "Try again later."},
+        {AT "FATAL:  42501: not allowed in\n", 0, ZS_NOT_AUTHORIZED,
+         "h:1 refused the login: not allowed in", "",
+         "Ask who runs the far server to let this user in."},
+        {AT "fe_sendauth: no password supplied\n", 1, ZS_WRONG_PASSWORD,
+         "h:1 asks for a password, and the URI has none", "",
+         "Write the URI as postgresql://USER:PASSWORD@HOST:PORT."},
+        {AT "Connection refused\n\tIs the server running on that host?\n", 0, ZS_CANNOT_CONNECT,
+         "could not connect to h:1: Connection refused", "",
+         "Check that a pageserver runs there, and the host and the port in the URI."},
+        {"invalid x\n", 0, ZS_CANNOT_CONNECT, "could not connect to h:1: invalid x", "",
+         "Check that a pageserver runs there, and the host and the port in the URI."},
+        {"", 0, ZS_CANNOT_CONNECT, "could not connect to h:1: no reason was given", "",
+         "Check that a pageserver runs there, and the host and the port in the URI."},
+        {AT "FATAL:  2800: short\n", 0, ZS_CANNOT_CONNECT,
+         "could not connect to h:1: FATAL:  2800: short", "",
+         "Check that a pageserver runs there, and the host and the port in the URI."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        CU_ASSERT_EQUAL(far_error_login(cases[i].text, cases[i].needs_password, "h:1", &e),
+                        ZS_FAIL);
+        ASSERT_TEXT(e.sqlstate, cases[i].sqlstate);
+        ASSERT_TEXT(e.message, cases[i].message);
+        ASSERT_TEXT(e.detail, cases[i].detail);
+        ASSERT_TEXT(e.hint, cases[i].hint);
+    }
+}
+
+static void test_result_without_fields(void)
+{
+    struct zs_error e = {0};
+    PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
+    CU_ASSERT_EQUAL(far_error_result(result, "h:1", &e), ZS_FAIL);
+    ASSERT_TEXT(e.sqlstate, ZS_CONNECTION_LOST);
+    ASSERT_TEXT(e.message, "the connection to h:1 was lost");
+    PQclear(result);
+}
+
+SUITE("libpq/far_error", {"a refused login has its SQLSTATE and its sentence", test_login_texts},
+      {"an error that libpq made is a lost connection", test_result_without_fields})
