@@ -13,8 +13,9 @@
 #include <sys/stat.h>
 
 #define STRUCT_SIZE_MAX 65536u
-#define OTHER_MAJORS    20 /* how many versions of the symbol are looked for, to name the one there \
-                            */
+#define OTHER_MAJORS                                                                               \
+    20 /* how many versions of the symbol are looked for, to name the one there                    \
+        */
 
 /* ---- the file --------------------------------------------------------------------------- */
 

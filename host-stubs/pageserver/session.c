@@ -16,11 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ADMIN_SHUTDOWN  "57P01"
-#define IDLE_TIMEOUT    "57P05"
-#define ANSWER_STALL_NS 60000000000 /* a client that does not read its answer for so long is left  \
-                                     */
-#define LAST_WORD_NS 1000000000     /* and this long if the answer is a farewell */
+#define ADMIN_SHUTDOWN "57P01"
+#define IDLE_TIMEOUT   "57P05"
+#define ANSWER_STALL_NS                                                                            \
+    60000000000                 /* a client that does not read its answer for so long is left      \
+                                 */
+#define LAST_WORD_NS 1000000000 /* and this long if the answer is a farewell */
 
 struct session {
     struct server *server;

@@ -100,7 +100,8 @@ static int line_parse(const struct line *line, struct user *out, bool *is_user, 
 static bool line_is_of(const struct line *line, const char *name)
 {
     size_t n = strlen(name);
-    return line->len > n && memcmp(line->start, name, n) == 0 && line->start[n] == ' ';
+    return line->len > n && memcmp(line->start, name, n) == 0 && line->start[n] == ' ' &&
+           strchr(name, ' ') == NULL;
 }
 
 int users_text_find(const char *text, const char *name, const uint8_t *fallback_key,

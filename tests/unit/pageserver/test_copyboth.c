@@ -1,0 +1,316 @@
+/* test_copyboth.c - a client's connection as a channel, over a socket pair. */
+#include "../../support/suite.h"
+
+#include "pageserver/copyboth.h"
+
+#include "base/bytes.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BIG 1048576u
+
+struct pair {
+    struct conn conn;
+    struct cancel cancel;
+    struct copyboth copy;
+    struct zs_channel channel;
+    int client;
+};
+
+static void read_all(int fd, void *out, size_t n)
+{
+    for (uint8_t *at = out; n > 0;) {
+        ssize_t got = read(fd, at, n);
+        if (got <= 0)
+            abort(); /* also in other threads than the test's */
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+static void write_all(int fd, const void *bytes, size_t n)
+{
+    for (const uint8_t *at = bytes; n > 0;) {
+        ssize_t put = write(fd, at, n);
+        if (put <= 0)
+            abort();
+        at += put;
+        n -= (size_t)put;
+    }
+}
+
+static void client_send(int fd, uint8_t type, const void *body, uint32_t n)
+{
+    uint8_t header[5] = {type};
+    put_u32be(header + 1, n + 4);
+    write_all(fd, header, sizeof header);
+    write_all(fd, body, n);
+}
+
+/* The next message's type; its body is thrown away. */
+static uint8_t client_recv(int fd, uint32_t *n)
+{
+    uint8_t header[5];
+    uint8_t body[4096];
+    read_all(fd, header, sizeof header);
+    *n = get_u32be(header + 1) - 4;
+    for (uint32_t left = *n; left > 0;) {
+        uint32_t some = left < sizeof body ? left : (uint32_t)sizeof body;
+        read_all(fd, body, some);
+        left -= some;
+    }
+    return header[0];
+}
+
+static void pair_open(struct pair *p)
+{
+    int fds[2];
+    uint32_t n = 0;
+    struct zs_error e;
+    (void)signal(SIGPIPE, SIG_IGN); /* as the server does */
+    CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    ASSERT_OK(conn_init(&p->conn, fds[0], &e));
+    ASSERT_OK(cancel_init(&p->cancel, fds[0], &e));
+    p->client = fds[1];
+    p->channel = (struct zs_channel){.struct_size = sizeof p->channel};
+    ASSERT_OK(copyboth_open(&p->copy, &p->conn, &p->cancel, &p->channel, &e));
+    CU_ASSERT(client_recv(p->client, &n) == 'W' && n == 3);
+}
+
+static void pair_close(struct pair *p)
+{
+    p->channel.close(p->channel.self);
+    conn_fini(&p->conn);
+    cancel_fini(&p->cancel);
+    if (p->client >= 0)
+        (void)close(p->client);
+}
+
+static int recv_one(struct pair *p, int timeout_ms, uint64_t *len, struct zs_error *e)
+{
+    const void *msg = NULL;
+    return p->channel.recv(p->channel.self, timeout_ms, &msg, len, e);
+}
+
+static void test_what_a_client_can_send(void)
+{
+    static const struct {
+        uint8_t type;
+        const char *body;
+        uint32_t n;
+        int result;
+        const char *sqlstate;
+    } cases[] = {
+        {'d', "abc", 3, ZS_RECV_MESSAGE, NULL}, {'c', "", 0, ZS_RECV_END, NULL},
+        {'H', "", 0, ZS_RECV_NOTHING, NULL},    {'S', "", 0, ZS_RECV_NOTHING, NULL},
+        {'f', "no", 3, ZS_RECV_ERROR, "57014"}, {'X', "", 0, ZS_RECV_ERROR, "08006"},
+        {'Q', "x", 2, ZS_RECV_ERROR, "08P01"},  {'d', "", 0, ZS_RECV_ERROR, "08P01"},
+        {'?', "", 0, ZS_RECV_ERROR, "08P01"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pair p;
+        struct zs_error e = {0};
+        uint64_t len = 0;
+        pair_open(&p);
+        client_send(p.client, cases[i].type, cases[i].body, cases[i].n);
+        CU_ASSERT_EQUAL(recv_one(&p, 0, &len, &e), cases[i].result);
+        if (cases[i].sqlstate != NULL)
+            ASSERT_TEXT(e.sqlstate, cases[i].sqlstate);
+        if (cases[i].result == ZS_RECV_MESSAGE)
+            CU_ASSERT_EQUAL(len, cases[i].n);
+        if (cases[i].result == ZS_RECV_END || cases[i].result == ZS_RECV_ERROR)
+            CU_ASSERT_EQUAL(recv_one(&p, -1, &len, &e), cases[i].result); /* it stays so */
+        pair_close(&p);
+    }
+}
+
+static void test_a_message_that_is_too_long(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    uint64_t len = 0;
+    uint8_t header[5] = {'d'};
+    pair_open(&p);
+    put_u32be(header + 1, ZS_MESSAGE_MAX + 5);
+    write_all(p.client, header, sizeof header);
+    CU_ASSERT_EQUAL(recv_one(&p, -1, &len, &e), ZS_RECV_ERROR);
+    ASSERT_TEXT(e.sqlstate, "08P01");
+    CU_ASSERT(p.conn.in.body.base == NULL);
+    ASSERT_FAILS(p.channel.send(p.channel.self, "", 0, &e), "08P01");
+    ASSERT_FAILS(p.channel.send(p.channel.self, "", ZS_MESSAGE_MAX + 1ull, &e), "08P01");
+    pair_close(&p);
+}
+
+struct peer {
+    int fd;
+    unsigned messages;
+    uint8_t *body;
+};
+
+/* Sends all it has before it reads anything. */
+static void *send_then_read(void *arg)
+{
+    struct peer *peer = arg;
+    uint32_t n = 0;
+    for (unsigned i = 0; i < peer->messages; i++)
+        client_send(peer->fd, 'd', peer->body, BIG);
+    for (unsigned i = 0; i < peer->messages; i++)
+        if (client_recv(peer->fd, &n) != 'd' || n != BIG)
+            abort();
+    return NULL;
+}
+
+static void test_two_senders_do_not_stop_each_other(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    pthread_t thread;
+    pair_open(&p);
+    struct peer peer = {.fd = p.client, .messages = 6, .body = calloc(1, BIG)};
+    uint8_t *mine = calloc(1, BIG);
+    CU_ASSERT_FATAL(peer.body != NULL && mine != NULL);
+    CU_ASSERT_FATAL(pthread_create(&thread, NULL, send_then_read, &peer) == 0);
+    for (unsigned i = 0; i < peer.messages; i++)
+        ASSERT_OK(p.channel.send(p.channel.self, mine, BIG, &e));
+    for (unsigned i = 0; i < peer.messages; i++) {
+        uint64_t len = 0;
+        CU_ASSERT_FATAL(recv_one(&p, -1, &len, &e) == ZS_RECV_MESSAGE);
+        CU_ASSERT_EQUAL(len, BIG);
+    }
+    (void)pthread_join(thread, NULL);
+    pair_close(&p);
+    free(peer.body);
+    free(mine);
+}
+
+static void *receive_all(void *arg)
+{
+    struct pair *p = arg;
+    struct zs_error e = {0};
+    uint64_t len = 0;
+    for (int i = 0; i < 6; i++)
+        if (recv_one(p, -1, &len, &e) != ZS_RECV_MESSAGE || len != BIG)
+            abort();
+    return NULL;
+}
+
+static void test_one_thread_sends_and_another_receives(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    pthread_t client;
+    pthread_t receiver;
+    pair_open(&p);
+    struct peer peer = {.fd = p.client, .messages = 6, .body = calloc(1, BIG)};
+    uint8_t *mine = calloc(1, BIG);
+    CU_ASSERT_FATAL(peer.body != NULL && mine != NULL);
+    CU_ASSERT_FATAL(pthread_create(&client, NULL, send_then_read, &peer) == 0);
+    CU_ASSERT_FATAL(pthread_create(&receiver, NULL, receive_all, &p) == 0);
+    for (unsigned i = 0; i < peer.messages; i++)
+        ASSERT_OK(p.channel.send(p.channel.self, mine, BIG, &e));
+    (void)pthread_join(receiver, NULL);
+    (void)pthread_join(client, NULL);
+    pair_close(&p);
+    free(peer.body);
+    free(mine);
+}
+
+static void *cancel_later(void *arg)
+{
+    struct pair *p = arg;
+    struct pollfd fd = {.fd = p->client, .events = POLLIN};
+    (void)poll(&fd, 1, 5000); /* until something was sent */
+    cancel_set(&p->cancel, CANCEL_REQUEST);
+    return NULL;
+}
+
+/* The client reads nothing; what was begun is completed later, then the error. */
+static void test_a_cancelled_send_leaves_whole_messages(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    pthread_t thread;
+    pair_open(&p);
+    uint8_t *mine = calloc(1, 8 * BIG);
+    CU_ASSERT_FATAL(mine != NULL);
+    CU_ASSERT_FATAL(pthread_create(&thread, NULL, cancel_later, &p) == 0);
+    ASSERT_FAILS(p.channel.send(p.channel.self, mine, 8ull * BIG, &e), "57014");
+    (void)pthread_join(thread, NULL);
+    free(mine);
+    ASSERT_FAILS(p.channel.send(p.channel.self, "x", 1, &e), "57014");
+    uint64_t len = 0;
+    CU_ASSERT_EQUAL(recv_one(&p, -1, &len, &e), ZS_RECV_ERROR);
+    ASSERT_TEXT(e.sqlstate, "57014");
+
+    struct wire_buf b = {0};
+    wire_error(&b, "ERROR", &e);
+    ASSERT_OK(conn_put(&p.conn, &b, &e));
+    CU_ASSERT(conn_pending(&p.conn) > 0);
+    uint32_t n = 0;
+    uint8_t *sink = malloc(5 + 8 * BIG);
+    CU_ASSERT_FATAL(sink != NULL);
+    size_t got = 0;
+    while (got < 5 + 8ull * BIG) {
+        struct patience now = {.deadline_ns = 1};
+        (void)conn_flush(&p.conn, &now, &e);
+        ssize_t some = recv(p.client, sink + got, 5 + 8 * BIG - got, 0);
+        CU_ASSERT_FATAL(some > 0);
+        got += (size_t)some;
+    }
+    CU_ASSERT(sink[0] == 'd' && get_u32be(sink + 1) == 8 * BIG + 4);
+    struct patience patient = {0};
+    ASSERT_OK(conn_flush(&p.conn, &patient, &e));
+    CU_ASSERT(client_recv(p.client, &n) == 'E');
+    free(sink);
+    pair_close(&p);
+}
+
+static void test_a_client_that_left_ends_a_send(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    pair_open(&p);
+    (void)close(p.client);
+    p.client = -1;
+    uint8_t *mine = calloc(1, BIG);
+    CU_ASSERT_FATAL(mine != NULL);
+    int rc = ZS_OK;
+    for (int i = 0; i < 8 && rc == ZS_OK; i++)
+        rc = p.channel.send(p.channel.self, mine, BIG, &e);
+    ASSERT_FAILS(rc, "08006");
+    uint64_t len = 0;
+    CU_ASSERT_EQUAL(recv_one(&p, -1, &len, &e), ZS_RECV_ERROR);
+    free(mine);
+    pair_close(&p);
+}
+
+static void test_finish_sends_copy_done_once(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    uint32_t n = 0;
+    pair_open(&p);
+    ASSERT_OK(p.channel.send(p.channel.self, "abc", 3, &e));
+    ASSERT_OK(p.channel.finish(p.channel.self, &e));
+    ASSERT_OK(p.channel.finish(p.channel.self, &e));
+    ASSERT_FAILS(p.channel.send(p.channel.self, "abc", 3, &e), "XX000");
+    CU_ASSERT(client_recv(p.client, &n) == 'd' && n == 3);
+    CU_ASSERT(client_recv(p.client, &n) == 'c' && n == 0);
+    struct pollfd fd = {.fd = p.client, .events = POLLIN};
+    CU_ASSERT(poll(&fd, 1, 0) == 0);
+    pair_close(&p);
+}
+
+SUITE("pageserver/copyboth",
+      {"each message of a client means what it says", test_what_a_client_can_send},
+      {"a message that is too long is refused", test_a_message_that_is_too_long},
+      {"two sides that send do not stop each other", test_two_senders_do_not_stop_each_other},
+      {"one thread sends while another receives", test_one_thread_sends_and_another_receives},
+      {"a cancelled send leaves whole messages", test_a_cancelled_send_leaves_whole_messages},
+      {"a client that left ends a send", test_a_client_that_left_ends_a_send},
+      {"finish is CopyDone, once", test_finish_sends_copy_done_once})
