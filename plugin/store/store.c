@@ -9,16 +9,18 @@
 #include "base/error.h"
 #include "model/lsn.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define TABLE_BYTES_NEEDED ((uint32_t)sizeof(struct zs_store)) /* of version 1: all of it */
-#define TABLE_BYTES_MAX    65536u                              /* more is garbage, not a table */
-#define FEATURES_KNOWN     ZS_STORE_DIGEST
+#define TABLE_BYTES_NEEDED ZS_STORE_SIZE_V1
+#define TABLE_BYTES_MAX    65536u /* more is garbage, not a table */
+#define FEATURES_KNOWN     (ZS_STORE_DIGEST | ZS_STORE_BLOBS)
 
 /* ---- import ------------------------------------------------------------------- */
 
 static const char *missing_function(const struct zs_store *s)
 {
+    bool blobs = store_has(s, ZS_STORE_BLOBS);
     const struct {
         bool present;
         const char *name;
@@ -37,6 +39,9 @@ static const char *missing_function(const struct zs_store *s)
         {s->ingest_state != NULL, "ingest_state"},
         {s->ingest_commit != NULL, "ingest_commit"},
         {s->ingest_close != NULL, "ingest_close"},
+        {!blobs || s->blob_read != NULL, "blob_read"},
+        {!blobs || s->blob_list != NULL, "blob_list"},
+        {!blobs || s->iter_range != NULL, "iter_range"},
     };
     for (size_t i = 0; i < sizeof required / sizeof *required; i++)
         if (!required[i].present)
@@ -77,6 +82,11 @@ static int broken(struct zs_error *e, const char *operation, const char *how)
 {
     error_set(e, ZS_INTERNAL_ERROR, "the host's store broke its contract: %s %s", operation, how);
     return error_hint(e, "This is a fault of the host, not of the command.");
+}
+
+static int no_blobs(struct zs_error *e, const char *operation)
+{
+    return error_set(e, ZS_NOT_SUPPORTED, "the host's store has no %s", operation);
 }
 
 static int closed(struct zs_error *e, const char *operation)
@@ -210,6 +220,90 @@ int snapshot_history(const struct snapshot *s, zs_lsn upto_lsn, struct zs_point 
     return ZS_OK;
 }
 
+/* ---- blobs ---------------------------------------------------------------------------- */
+
+int snapshot_blob(const struct snapshot *s, const char *name, uint8_t **data, uint64_t *len,
+                  struct zs_error *e)
+{
+    struct zs_error missing = {0};
+    *data = NULL;
+    *len = 0;
+    if (s->handle == NULL)
+        return closed(e, "blob_read");
+    for (uint64_t size = 64 * 1024;; size = *len) {
+        uint8_t *buf = malloc(size);
+        if (buf == NULL)
+            return error_memory(e);
+        if (error_check(s->store->blob_read(s->handle, name, buf, size, len, &missing), &missing,
+                        "blob_read") != ZS_OK) {
+            free(buf);
+            if (error_is(&missing, ZS_NO_SUCH_BRANCH))
+                return ZS_OK;
+            *e = missing;
+            return ZS_FAIL;
+        }
+        if (*len <= size) {
+            *data = buf;
+            return ZS_OK;
+        }
+        free(buf);
+        if (*len > ZS_BLOB_MAX)
+            return broken(e, "blob_read", "gave a blob larger than a blob may be");
+    }
+}
+
+int snapshot_blobs(const struct snapshot *s, zs_blob_visit visit, void *context, struct zs_error *e)
+{
+    if (s->handle == NULL)
+        return closed(e, "blob_list");
+    return error_check(s->store->blob_list(s->handle, visit, context, e), e, "blob_list");
+}
+
+/* ---- blobs ------------------------------------------------------------------------ */
+
+int blob_read(const struct snapshot *s, const char *name, void *buf, uint64_t buf_bytes,
+              uint64_t *len, struct zs_error *e)
+{
+    *len = 0;
+    if (s->handle == NULL)
+        return closed(e, "blob_read");
+    if (!store_has(s->store, ZS_STORE_BLOBS))
+        return no_blobs(e, "blob_read");
+    TRY(error_check(s->store->blob_read(s->handle, name, buf, buf_bytes, len, e), e, "blob_read"));
+    return *len > ZS_BLOB_MAX ? broken(e, "blob_read", "gave more than a blob may hold") : ZS_OK;
+}
+
+struct blob_listing {
+    zs_blob_visit visit;
+    void *context;
+    char last_name[ZS_BLOB_NAME_MAX + 1];
+    const char *fault;
+};
+
+static int32_t check_and_visit_blob(void *context, const char *name, uint64_t len)
+{
+    struct blob_listing *l = context;
+    if (strnlen(name, sizeof l->last_name) >= sizeof l->last_name || len > ZS_BLOB_MAX)
+        l->fault = "gave a blob beyond the limits";
+    else if (strcmp(name, l->last_name) <= 0)
+        l->fault = "gave blobs out of name order";
+    if (l->fault != NULL)
+        return 1;
+    (void)stpcpy(l->last_name, name); /* its length was looked at */
+    return l->visit(l->context, name, len);
+}
+
+int blob_list(const struct snapshot *s, zs_blob_visit visit, void *context, struct zs_error *e)
+{
+    struct blob_listing l = {.visit = visit, .context = context};
+    if (s->handle == NULL)
+        return closed(e, "blob_list");
+    if (!store_has(s->store, ZS_STORE_BLOBS))
+        return no_blobs(e, "blob_list");
+    TRY(error_check(s->store->blob_list(s->handle, check_and_visit_blob, &l, e), e, "blob_list"));
+    return l.fault != NULL ? broken(e, "blob_list", l.fault) : ZS_OK;
+}
+
 /* ---- iterators -------------------------------------------------------------------- */
 
 int iter_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, struct iter *out,
@@ -217,6 +311,7 @@ int iter_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, struc
 {
     struct iter it = {.store = s->store, .after_lsn = after_lsn, .upto_lsn = upto_lsn};
     memset(out, 0, sizeof *out);
+    memset(it.end_key, 0xFF, sizeof it.end_key);
     if (s->handle == NULL)
         return closed(e, "iter_open");
     TRY(error_check(s->store->iter_open(s->handle, after_lsn, upto_lsn, &it.handle, e), e,
@@ -234,6 +329,20 @@ int iter_seek(struct iter *it, const uint8_t key[ZS_KEY_BYTES], struct zs_error 
     TRY(error_check(it->store->iter_seek(it->handle, key, e), e, "iter_seek"));
     memcpy(it->last_key, key, ZS_KEY_BYTES); /* no lsn is 0: what comes is above (key, 0) */
     it->last_lsn = 0;
+    it->bounded = false;
+    return ZS_OK;
+}
+
+int iter_range(struct iter *it, const uint8_t first[ZS_KEY_BYTES], const uint8_t last[ZS_KEY_BYTES],
+               struct zs_error *e)
+{
+    if (it->handle == NULL)
+        return closed(e, "iter_range");
+    TRY(error_check(it->store->iter_range(it->handle, first, last, e), e, "iter_range"));
+    memcpy(it->last_key, first, ZS_KEY_BYTES);
+    memcpy(it->bound, last, ZS_KEY_BYTES);
+    it->last_lsn = 0;
+    it->bounded = true;
     return ZS_OK;
 }
 
@@ -246,6 +355,8 @@ static const char *record_fault(const struct iter *it, const uint8_t *last_key, 
     int order = memcmp(r->key, last_key, ZS_KEY_BYTES);
     if (order < 0 || (order == 0 && r->lsn <= last_lsn))
         return "gave records out of order";
+    if (it->bounded && memcmp(r->key, it->bound, ZS_KEY_BYTES) > 0)
+        return "gave a record behind the range";
     if (r->kind < ZS_KIND_IMAGE || r->kind > ZS_KIND_TOMBSTONE)
         return "gave a record of an unknown kind";
     if (r->len > ZS_VALUE_MAX)
@@ -283,7 +394,9 @@ int iter_next(struct iter *it, struct zs_record *records, uint64_t n, void *buf,
         last_key = records[i].key;
         last_lsn = records[i].lsn;
     }
-    if (got > 0) {
+    if (got > 0) { /* in order: if the last is in the range, all are */
+        if (memcmp(last_key, it->end_key, ZS_KEY_BYTES) > 0)
+            return broken(e, "iter_next", "gave a record behind the range of keys");
         memcpy(it->last_key, last_key, ZS_KEY_BYTES);
         it->last_lsn = last_lsn;
     }
@@ -363,6 +476,8 @@ int ingest_commit(struct ingest *in, const struct zs_commit *commit, struct zs_e
 {
     if (in->handle == NULL)
         return closed(e, "ingest_commit");
+    if (commit->nblobs > 0 && !store_has(in->store, ZS_STORE_BLOBS))
+        return no_blobs(e, "blobs to commit");
     return error_check(in->store->ingest_commit(in->handle, commit, e), e, "ingest_commit");
 }
 

@@ -35,7 +35,7 @@ extern "C" {
 
 /* ---- roles: what a logged-in user may do ----------------------------------- */
 
-#define ZS_ROLE_READ 1u  /* fetch branches (branch_pull, sync_status) */
+#define ZS_ROLE_READ  1u /* fetch branches (branch_pull, sync_status) */
 #define ZS_ROLE_WRITE 2u /* and store branches (branch_push) */
 #define ZS_ROLE_ADMIN 3u /* and make this server connect elsewhere (perform_push, perform_pull) */
 
@@ -87,13 +87,13 @@ struct zs_command {
 /* ---- the host ---------------------------------------------------------------- */
 
 /* zs_host.features, zs_module.needs */
-#define ZS_HOST_STORE 1ull     /* `store` is filled in */
+#define ZS_HOST_STORE     1ull /* `store` is filled in */
 #define ZS_HOST_COPY_BOTH 2ull /* sessions have copy_both */
 
-#define ZS_LOG_DEBUG 0u
-#define ZS_LOG_INFO 1u
+#define ZS_LOG_DEBUG   0u
+#define ZS_LOG_INFO    1u
 #define ZS_LOG_WARNING 2u
-#define ZS_LOG_ERROR 3u
+#define ZS_LOG_ERROR   3u
 
 /* What the module gets from the host.  Lifetime PROCESS. */
 struct zs_host {
@@ -146,7 +146,7 @@ struct zs_module {
     void (*digest_add)(struct zs_digest *sum, const struct zs_record *records, uint64_t n);
 };
 
-#define ZS_MODULE_SYMBOL "zenith_sync_module_v1"
+#define ZS_MODULE_SYMBOL  "zenith_sync_module_v1"
 #define ZS_MODULE_SIZE_V1 64u
 typedef const struct zs_module *(*zs_module_entry)(void); /* the symbol's type; PROCESS */
 

@@ -50,15 +50,18 @@ struct zs_snapshot;
 struct zs_iter;
 struct zs_ingest;
 
-/* zs_store.features */
-#define ZS_STORE_DIGEST 1ull /* digests and history points are kept; without it they are all 0,
-                                and timeline ids alone decide what fits */
-#define ZS_STORE_BLOBS 2ull  /* the functions from blob_read on are there, and commits keep blobs:
-                                the plugin then keeps a map of what changed, and an increment
-                                costs what changed; without it each one scans the branch */
+/* zs_store.features
+ *
+ * DIGEST  digests and history points are kept; without it they are all 0, and timeline
+ *         ids alone decide what fits
+ * BLOBS   the functions from blob_read on are there, and commits keep blobs: the plugin
+ *         then keeps a map of what changed, and an increment costs what changed;
+ *         without it each one scans the branch */
+#define ZS_STORE_DIGEST 1ull
+#define ZS_STORE_BLOBS  2ull
 
-#define ZS_BLOB_NAME_MAX 63u                /* bytes, without the NUL */
-#define ZS_BLOB_MAX (16u * 1024u * 1024u)   /* a blob's size */
+#define ZS_BLOB_NAME_MAX 63u                   /* bytes, without the NUL */
+#define ZS_BLOB_MAX      (16u * 1024u * 1024u) /* a blob's size */
 
 /* A branch at one moment.  Filled by the store up to the caller's struct_size. */
 struct zs_branch_info {
@@ -75,9 +78,13 @@ struct zs_branch_info {
     uint64_t bytes;
 };
 
-#define ZS_INGEST_CREATE 1u         /* the branch must not exist (42710); it does after the commit */
-#define ZS_INGEST_EXACT_TIMELINE 2u /* with CREATE: 42710 if the timeline id is taken, never
-                                       another id (a store without ZS_STORE_DIGEST) */
+/* zs_ingest_spec.flags
+ *
+ * CREATE          the branch must not exist (42710); it does after the commit
+ * EXACT_TIMELINE  with CREATE: 42710 if the timeline id is taken, never another id (a
+ *                 store without ZS_STORE_DIGEST) */
+#define ZS_INGEST_CREATE         1u
+#define ZS_INGEST_EXACT_TIMELINE 2u
 
 /* What an ingest is to be. */
 struct zs_ingest_spec {
@@ -165,8 +172,7 @@ struct zs_store {
                          struct zs_iter **out, struct zs_error *e);
 
     /* Stand before the first record with key >= `key`. */
-    int32_t (*iter_seek)(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES],
-                         struct zs_error *e);
+    int32_t (*iter_seek)(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e);
 
     /* Up to n next records.  *more 0: those were the last, else call again.  A call
      * that has looked for some 50 ms returns what it found, *count 0 included, with
@@ -180,8 +186,7 @@ struct zs_store {
      * hand out such views for all records and leave buf alone.
      * Values and views: lifetime NEXT; buf stays the caller's. */
     int32_t (*iter_next)(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
-                         uint64_t buf_bytes, uint64_t *count, uint32_t *more,
-                         struct zs_error *e);
+                         uint64_t buf_bytes, uint64_t *count, uint32_t *more, struct zs_error *e);
     void (*iter_close)(struct zs_iter *iter);
 
     /* Begin to write.  55006 if another ingest is open on the branch or its

@@ -84,7 +84,7 @@ struct zs_transport {
                        struct zs_error *e);
 };
 
-#define ZS_TRANSPORT_SYMBOL "zenith_sync_transport_v1"
+#define ZS_TRANSPORT_SYMBOL  "zenith_sync_transport_v1"
 #define ZS_TRANSPORT_SIZE_V1 80u
 typedef const struct zs_transport *(*zs_transport_entry)(void); /* the symbol's type; PROCESS */
 

@@ -44,16 +44,16 @@ extern "C" {
 /* Marks the one symbol that a module or a transport exports. */
 #define ZS_EXPORT __attribute__((visibility("default")))
 
-#define ZS_OK 0
+#define ZS_OK   0
 #define ZS_FAIL (-1)
 
 /* ---- limits: the same on both sides of every border ---------------------- */
 
-#define ZS_KEY_BYTES 18
-#define ZS_TIMELINE_BYTES 16
-#define ZS_BRANCH_NAME_MAX 255u  /* bytes, without the NUL */
-#define ZS_VALUE_MAX 8388608u    /* 8 MiB: a record's value; more is 54000 */
-#define ZS_MESSAGE_MAX 16777216u /* 16 MiB: a channel's message; more is 08P01 */
+#define ZS_KEY_BYTES       18
+#define ZS_TIMELINE_BYTES  16
+#define ZS_BRANCH_NAME_MAX 255u      /* bytes, without the NUL */
+#define ZS_VALUE_MAX       8388608u  /* 8 MiB: a record's value; more is 54000 */
+#define ZS_MESSAGE_MAX     16777216u /* 16 MiB: a channel's message; more is 08P01 */
 
 /* ---- positions, histories, records --------------------------------------- */
 
@@ -89,8 +89,8 @@ struct zs_point {
     uint64_t bytes;          /* the sum of their value lengths; 0 unknown */
 };
 
-#define ZS_KIND_IMAGE 1     /* the value is the whole page or file piece */
-#define ZS_KIND_WAL 2       /* the value is a WAL record to be applied to what is below */
+#define ZS_KIND_IMAGE     1 /* the value is the whole page or file piece */
+#define ZS_KIND_WAL       2 /* the value is a WAL record to be applied to what is below */
 #define ZS_KIND_TOMBSTONE 3 /* the key is gone from here on; len is 0 */
 
 /* One version of one key.  (key, lsn) is unique in a timeline.  Keys are
@@ -107,8 +107,8 @@ struct zs_record {
 
 /* ---- errors --------------------------------------------------------------- */
 
-#define ZS_RETRY_NEVER 0  /* the same command will fail again until something is changed */
-#define ZS_RETRY_LATER 1  /* the same command may succeed later (busy, down, full) */
+#define ZS_RETRY_NEVER  0 /* the same command will fail again until something is changed */
+#define ZS_RETRY_LATER  1 /* the same command may succeed later (busy, down, full) */
 #define ZS_RETRY_RESUME 2 /* cut off in the middle: the same command goes on or starts again */
 
 /* Why something failed, for the person who typed the command.  Owned by the
@@ -117,39 +117,39 @@ struct zs_record {
  * cut at the array's end if longer, and hold no password.  Also the shape of a
  * notice (sqlstate 00000).  Frozen: never grows. */
 struct zs_error {
-    char sqlstate[6];   /* 5 characters and NUL; "" is "no error" */
-    uint8_t retry;      /* ZS_RETRY_* */
-    uint8_t reserved;   /* 0 */
-    char message[504];  /* what went wrong, and with what */
-    char detail[1024];  /* more about it, or "" */
-    char hint[512];     /* what to do or type next, or "" */
+    char sqlstate[6];  /* 5 characters and NUL; "" is "no error" */
+    uint8_t retry;     /* ZS_RETRY_* */
+    uint8_t reserved;  /* 0 */
+    char message[504]; /* what went wrong, and with what */
+    char detail[1024]; /* more about it, or "" */
+    char hint[512];    /* what to do or type next, or "" */
 };
 
 /* SQLSTATEs that cross the border; PostgreSQL's meaning, and three of ours. */
-#define ZS_SYNTAX_ERROR "42601"
-#define ZS_BAD_VALUE "22023"
-#define ZS_NO_SUCH_BRANCH "42704"
-#define ZS_ALREADY_EXISTS "42710"
-#define ZS_BUSY "55006"
-#define ZS_MOVED_MEANWHILE "40001"
-#define ZS_NOT_SUPPORTED "0A000"
-#define ZS_CANNOT_CONNECT "08001"
-#define ZS_CONNECTION_LOST "08006"
+#define ZS_SYNTAX_ERROR       "42601"
+#define ZS_BAD_VALUE          "22023"
+#define ZS_NO_SUCH_BRANCH     "42704"
+#define ZS_ALREADY_EXISTS     "42710"
+#define ZS_BUSY               "55006"
+#define ZS_MOVED_MEANWHILE    "40001"
+#define ZS_NOT_SUPPORTED      "0A000"
+#define ZS_CANNOT_CONNECT     "08001"
+#define ZS_CONNECTION_LOST    "08006"
 #define ZS_PROTOCOL_VIOLATION "08P01"
-#define ZS_NOT_AUTHORIZED "28000"
-#define ZS_WRONG_PASSWORD "28P01"
-#define ZS_NO_PERMISSION "42501"
-#define ZS_CANCELLED "57014"
-#define ZS_DISK_FULL "53100"
-#define ZS_OUT_OF_MEMORY "53200"
-#define ZS_LIMIT_EXCEEDED "53400"
-#define ZS_VALUE_TOO_LARGE "54000"
-#define ZS_IO_ERROR "58030"
-#define ZS_INTERNAL_ERROR "XX000"
-#define ZS_CORRUPT "XX001"
-#define ZS_NOT_FAST_FORWARD "ZS001" /* the receiver is ahead */
-#define ZS_DIVERGED "ZS002"
-#define ZS_UNRELATED "ZS003"
+#define ZS_NOT_AUTHORIZED     "28000"
+#define ZS_WRONG_PASSWORD     "28P01"
+#define ZS_NO_PERMISSION      "42501"
+#define ZS_CANCELLED          "57014"
+#define ZS_DISK_FULL          "53100"
+#define ZS_OUT_OF_MEMORY      "53200"
+#define ZS_LIMIT_EXCEEDED     "53400"
+#define ZS_VALUE_TOO_LARGE    "54000"
+#define ZS_IO_ERROR           "58030"
+#define ZS_INTERNAL_ERROR     "XX000"
+#define ZS_CORRUPT            "XX001"
+#define ZS_NOT_FAST_FORWARD   "ZS001" /* the receiver is ahead */
+#define ZS_DIVERGED           "ZS002"
+#define ZS_UNRELATED          "ZS003"
 
 /* ---- cancellation --------------------------------------------------------- */
 
@@ -169,10 +169,10 @@ struct zs_cancel {
 
 /* ---- a channel: whole messages, both ways --------------------------------- */
 
-#define ZS_RECV_ERROR (-1) /* broken, cancelled, or the far side's own error, as it sent it */
-#define ZS_RECV_NOTHING 0  /* no message within the timeout */
-#define ZS_RECV_MESSAGE 1  /* *msg and *len are set, lifetime NEXT */
-#define ZS_RECV_END 2      /* the far side sends no more; stays so */
+#define ZS_RECV_ERROR   (-1) /* broken, cancelled, or the far side's own error, as it sent it */
+#define ZS_RECV_NOTHING 0    /* no message within the timeout */
+#define ZS_RECV_MESSAGE 1    /* *msg and *len are set, lifetime NEXT */
+#define ZS_RECV_END     2    /* the far side sends no more; stays so */
 
 /* A reliable, ordered, two-way stream of messages of 1 to ZS_MESSAGE_MAX bytes.
  * A host makes one out of a client's connection (host.h, copy_both), a transport

@@ -1,0 +1,146 @@
+/* recording.c - see recording.h. */
+#include "sync/recording.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "sync/change_map.h"
+#include "sync/epochs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An ingest that notes; zs_ingest of this store. */
+struct zs_ingest {
+    const struct recording *recording;
+    struct zs_ingest *inner;
+    struct change_map *map; /* NULL: nothing is noted */
+    struct change_epoch epoch;
+    char branch[ZS_BRANCH_NAME_MAX + 1];
+    uint8_t last_key[ZS_KEY_BYTES];
+};
+
+void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME])
+{
+    (void)snprintf(name, EPOCH_NAME, RECORDING_PREFIX "%016" PRIx64, to_lsn);
+}
+
+bool epoch_of_name(const char *name, zs_lsn *to_lsn)
+{
+    char again[EPOCH_NAME];
+    size_t prefix = strlen(RECORDING_PREFIX);
+    if (strncmp(name, RECORDING_PREFIX, prefix) != 0)
+        return false;
+    *to_lsn = strtoull(name + prefix, NULL, 16);
+    epoch_name(*to_lsn, again);
+    return strcmp(name, again) == 0;
+}
+
+/* ---- reading passes through ---------------------------------------------------------- */
+
+static const struct zs_store *inner_of(void *self)
+{
+    return ((struct recording *)self)->inner;
+}
+
+static int branch_find(void *self, const char *name, struct zs_branch_info *info,
+                       struct zs_error *e)
+{
+    return inner_of(self)->branch_find(inner_of(self)->self, name, info, e);
+}
+
+static int branch_list(void *self, zs_branch_visit visit, void *context, struct zs_error *e)
+{
+    return inner_of(self)->branch_list(inner_of(self)->self, visit, context, e);
+}
+
+static int pass_snapshot_open(void *self, const char *branch, struct zs_branch_info *info,
+                              struct zs_snapshot **out, struct zs_error *e)
+{
+    return inner_of(self)->snapshot_open(inner_of(self)->self, branch, info, out, e);
+}
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+static void pass_ingest_close(struct zs_ingest *in)
+{
+    in->recording->inner->ingest_close(in->inner);
+    change_map_close(in->map);
+    free(in);
+}
+
+static int pass_ingest_begin(void *self, const struct zs_ingest_spec *spec,
+                             struct zs_ingest_state *state, struct zs_ingest **out,
+                             struct zs_error *e)
+{
+    const struct recording *r = self;
+    struct zs_ingest *in = calloc(1, sizeof *in);
+    if (in == NULL)
+        return error_memory(e);
+    in->recording = r;
+    (void)snprintf(in->branch, sizeof in->branch, "%s", spec->branch);
+    in->epoch.from_lsn = spec->base_lsn;
+    bool note = spec->base_lsn > 0 && store_has(r->inner, ZS_STORE_BLOBS);
+    if ((note && change_map_open(&in->map, e) != ZS_OK) ||
+        r->inner->ingest_begin(r->inner->self, spec, state, &in->inner, e) != ZS_OK) {
+        change_map_close(in->map);
+        free(in);
+        return ZS_FAIL;
+    }
+    in->epoch.timeline = state->timeline;
+    *out = in;
+    return ZS_OK;
+}
+
+static int pass_ingest_put(struct zs_ingest *in, const struct zs_record *records, uint64_t n,
+                           struct zs_error *e)
+{
+    TRY(in->recording->inner->ingest_put(in->inner, records, n, e));
+    for (uint64_t i = 0; i < n && in->map != NULL; i++) {
+        if (memcmp(records[i].key, in->last_key, ZS_KEY_BYTES) == 0 && i > 0)
+            continue; /* another version of the key just noted */
+        TRY(change_map_add(in->map, records[i].key, e));
+        memcpy(in->last_key, records[i].key, ZS_KEY_BYTES);
+    }
+    return ZS_OK;
+}
+
+static int pass_ingest_state(struct zs_ingest *in, struct zs_ingest_state *state,
+                             struct zs_error *e)
+{
+    return in->recording->inner->ingest_state(in->inner, state, e);
+}
+
+static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *theirs,
+                              struct zs_error *e)
+{
+    const struct zs_store *inner = in->recording->inner;
+    CLEANUP(epoch_edits_close) struct epoch_edits edits = {0};
+    if (in->map == NULL)
+        return inner->ingest_commit(in->inner, theirs, e);
+    in->epoch.to_lsn = theirs->upto_lsn;
+    TRY(epoch_edits_make(inner, in->branch, in->map, &in->epoch, &edits, e));
+    struct zs_commit commit = {0};
+    memcpy(&commit, theirs,
+           theirs->struct_size < sizeof commit ? theirs->struct_size : sizeof commit);
+    commit.struct_size = sizeof commit;
+    commit.blobs = edits.blobs;
+    commit.nblobs = edits.count;
+    return inner->ingest_commit(in->inner, &commit, e);
+}
+
+void recording_init(struct recording *r, const struct zs_store *inner)
+{
+    r->inner = inner;
+    r->table = *inner;
+    r->table.self = r;
+    r->table.branch_find = branch_find;
+    r->table.branch_list = branch_list;
+    r->table.snapshot_open = pass_snapshot_open;
+    r->table.ingest_begin = pass_ingest_begin;
+    r->table.ingest_put = pass_ingest_put;
+    r->table.ingest_state = pass_ingest_state;
+    r->table.ingest_commit = pass_ingest_commit;
+    r->table.ingest_close = pass_ingest_close;
+}
