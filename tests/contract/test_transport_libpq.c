@@ -180,6 +180,28 @@ static void test_server_that_is_none_of_ours(void)
     close_test(&t);
 }
 
+static void test_error_reaches_a_sender(void)
+{
+    struct libpq_test t;
+    struct contract_cancel cancel;
+    struct zs_channel ch;
+    struct zs_error e = {0};
+    open_test(&t, PG_PEER_SERVES, "");
+    contract_cancel_open(&cancel);
+    int rc = contract_connect(&t.subject, "fail", &cancel.token, &ch, &e);
+    ASSERT_OK(rc);
+    if (rc == ZS_OK) {
+        /* The far side reads no more after its error, and so much fits in no buffer. */
+        for (int i = 0; i < 1000000 && rc == ZS_OK; i++)
+            rc = ch.send(ch.self, "0123456789abcdef", 16, &e);
+        ASSERT_FAILS(rc, ZS_NOT_FAST_FORWARD);
+        ASSERT_TEXT(e.hint, "Pull instead.");
+        ch.close(ch.self);
+    }
+    contract_cancel_close(&cancel);
+    close_test(&t);
+}
+
 static void test_message_without_end(void)
 {
     struct libpq_test t;
@@ -217,4 +239,5 @@ SUITE("contract/transport_libpq",
       {"the next host of a URI is tried", test_next_host_is_tried},
       {"a server that says nothing ends by timeout or cancel", test_mute_server},
       {"a server that answers with rows is refused", test_server_that_is_none_of_ours},
+      {"the far side's error reaches a side that only sends", test_error_reaches_a_sender},
       {"a message beyond the limit is refused before it has come whole", test_message_without_end})

@@ -34,7 +34,7 @@ struct transport_subject {
     X(both_send, "two sides that send megabytes at once do not stop each other")                   \
     X(two_threads, "one thread may send while another receives")                                   \
     X(refusal, "the far side's refusal arrives as it said it")                                     \
-    X(failure, "the far side's error in the middle reaches recv and a side that only sends")       \
+    X(failure, "the far side's error in the middle arrives as it said it")                         \
     X(ends, "an end is told both ways, and stays")                                                 \
     X(vanished, "a far side that vanishes is a lost connection, after what it sent")               \
     X(nothing, "recv with a timeout says that there is nothing")                                   \
