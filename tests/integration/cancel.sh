@@ -13,21 +13,6 @@ before=$(state B main)
 run A import main "$LARGE"
 must "the branch has grown" exits 0
 
-# slowly NAME ARGUMENT...: zenith in the background at a rate that leaves time to stop it.
-# Job control gives it a process group of its own, in which SIGINT is not ignored.
-slowly() {
-    set -m
-    z "$@" --max-rate 4M >"$WORK/.out" 2>"$WORK/.err" </dev/null &
-    SLOW=$!
-    set +m
-    LAST="zenith -D $* --max-rate 4M"
-}
-ended() {
-    STATUS=0
-    wait "$SLOW" || STATUS=$?
-    OUT=$(<"$WORK/.out") ERR=$(<"$WORK/.err")
-}
-
 slowly A push main B
 must "a push is under way" poll 20 busy B branch_push
 kill -INT "$SLOW"
@@ -65,12 +50,8 @@ run A start
 must "the far branch is as before" same "$(state B main)" "$before"
 
 # CancelRequest, as psql sends it on Ctrl-C.
-set -m
-sql A "perform_push main '$(uri B)' (max_rate 4000000)" -v VERBOSITY=verbose \
-    >"$WORK/.out" 2>"$WORK/.err" &
-SLOW=$!
-set +m
-LAST="psql perform_push, then SIGINT"
+in_background "$PG_BIN/psql" -X -h "$WORK/A/.zenith" -p 5432 -d zenith -v VERBOSITY=verbose \
+    -c "perform_push main '$(uri B)' (max_rate 4000000)"
 must "a push by psql is under way" poll 20 busy B branch_push
 kill -INT "$SLOW"
 ended

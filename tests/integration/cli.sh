@@ -7,7 +7,7 @@ suite cli
 zenith() {
     LAST="zenith $*" STATUS=0
     "$BUILD/zenith" "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || STATUS=$?
-    OUT=$(<"$WORK/.out") ERR=$(<"$WORK/.err")
+    collect
 }
 
 # Help and usage.

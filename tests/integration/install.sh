@@ -8,7 +8,7 @@ unset MAKEFLAGS MFLAGS
 make_in() { # make_in FOLDER ARGUMENT...: kept in STATUS OUT ERR
     LAST="make -C $*" STATUS=0
     make -C "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || STATUS=$?
-    OUT=$(<"$WORK/.out") ERR=$(<"$WORK/.err")
+    collect
 }
 
 make_in "$ROOT" -f plugin.mk install BUILD="$BUILD" PREFIX=/usr DESTDIR="$WORK/staged"

@@ -34,7 +34,7 @@ added() {
     done
     STATUS=0
     wait "$work" || STATUS=$?
-    OUT=$(<"$WORK/.out") ERR=$(<"$WORK/.err")
+    collect
     must "$what succeeds" exits 0
     echo "$what: near server +$(((near_max - near_base) / 1024)) MiB," \
         "far server +$(((far_max - far_base) / 1024)) MiB of anonymous memory"

@@ -18,7 +18,7 @@ far() {
 sqlrun() {
     LAST="psql $*" STATUS=0
     sql "$1" "$2" -v ON_ERROR_STOP=1 -v VERBOSITY=verbose >"$WORK/.out" 2>"$WORK/.err" || STATUS=$?
-    OUT=$(<"$WORK/.out") ERR=$(<"$WORK/.err")
+    collect
 }
 
 sqlrun A "perform_push main '$(uri B)'"
@@ -105,8 +105,8 @@ sqlrun A "load '/nowhere/module.so'"
 must "a module that is not there is refused in a sentence" says 'ERROR.*/nowhere/module.so'
 sqlrun A "load '$BUILD/transports/libpq.so'"
 must "a transport is no module: refused" not exits 0
-cp "$BUILD/zenith_sync.so" "$WORK/again.so"
-sqlrun A "load '$WORK/again.so'"
+mkdir newer && cp -r "$BUILD/zenith_sync.so" "$BUILD/transports" newer
+sqlrun A "load '$WORK/newer/zenith_sync.so'"
 must "a new build of a loaded module is loaded from its new path" exits 0
 sqlrun A "perform_push main '$(uri B)' after-load"
 must "and its commands work" exits 0

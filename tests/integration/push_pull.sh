@@ -6,7 +6,7 @@
 suite push_pull
 clusters
 server A && server B && server C
-peer A B && peer B C && peer C B reader
+peer A B && peer B C && peer C B reader && peer A C reader
 
 run A import main "$BASE"
 must "a stopped cluster is imported into a new branch" exits 0

@@ -33,11 +33,13 @@ refused() {
 origin() { run A origin add "$1" "$2" && must "the origin $1 is taken" exits 0; }
 
 # Histories that do not fit.
+common=$(state A main | cut -d ' ' -f 2)
 run A import main "$NEXT"
 run B import main "$OTHER"
 must "both sides have gone on, each its own way" not same "$(state A main)" "$(state B main)"
 refused "a push of a diverged branch" 4 ZS002 push main B
-must "it is named as diverged, with the last common point" says 'diverged.*[0-9A-F]+/[0-9A-F]+'
+must "it is named as diverged" says 'diverged'
+must "and the last common point is told" says "$common"
 refused "a pull of a diverged branch" 4 ZS002 pull main B
 run B branch delete main
 run B import main "$STRANGER"
@@ -92,7 +94,7 @@ run A origin add unknown 'gopher://somewhere'
 must "an unknown scheme is named together with those there are" says 'postgresql'
 run A origin list
 must "no bad origin was kept" not says 'gopher|bad'
-must "origin list shows no password" not says 's3cret|readonly1|wrong'
+must "origin list shows no password" not says 's3cret|readonly1|:wrong'
 must "but host and port" says "127.0.0.1:$port"
 run A origin add B "$(uri B)"
 must "an origin's name is taken only once" exits 1
@@ -100,14 +102,14 @@ must "the URI is not in the server's log" not grep -q s3cret "$WORK/A/.zenith/pa
 
 # Busy: while one transfer writes a branch, another is refused at once.
 run A import large "$LARGE"
-z A push large B --max-rate 4M >/dev/null 2>&1 &
-slow=$!
+slowly A push large B
 must "a throttled push is under way" poll 20 busy B branch_push
 refused "a second push of a branch that is being received" 1 55006 push large B
 run A push main B
 must "another branch can be pushed meanwhile" exits 0
-kill -INT "$slow" 2>/dev/null
-wait "$slow"
+kill -INT "$SLOW"
+ended
+must "the interrupted push: status 6" exits 6
 
 # And with the server of one's own gone.
 run A stop
