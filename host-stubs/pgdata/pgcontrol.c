@@ -36,27 +36,37 @@ static bool power_of_two(uint32_t v, uint32_t least, uint32_t most)
     return v >= least && v <= most && (v & (v - 1)) == 0;
 }
 
+static int damaged_hint(struct zs_error *e)
+{
+    return error_hint(e, "The file is damaged; see whether pg_controldata can read it.");
+}
+
 static int check_sizes(const struct pgcontrol *c, struct zs_error *e)
 {
     if (!power_of_two(c->block_bytes, 1024, 32768) || c->segment_blocks == 0 ||
         !power_of_two(c->wal_block_bytes, 1024, 65536) ||
-        !power_of_two(c->wal_segment_bytes, 1u << 20, 1u << 30))
-        return error_set(e, ZS_CORRUPT,
-                         "pg_control names sizes that PostgreSQL cannot have (block %u, segment "
-                         "%u blocks, WAL block %u, WAL segment %u)",
-                         c->block_bytes, c->segment_blocks, c->wal_block_bytes,
-                         c->wal_segment_bytes);
-    if (c->checkpoint == 0 || c->checkpoint % 8 != 0 || c->timeline == 0)
-        return error_set(e, ZS_CORRUPT, "pg_control names no valid checkpoint position");
+        !power_of_two(c->wal_segment_bytes, 1u << 20, 1u << 30)) {
+        error_set(e, ZS_CORRUPT,
+                  "pg_control names sizes that PostgreSQL cannot have (block %u, segment "
+                  "%u blocks, WAL block %u, WAL segment %u)",
+                  c->block_bytes, c->segment_blocks, c->wal_block_bytes, c->wal_segment_bytes);
+        return damaged_hint(e);
+    }
+    if (c->checkpoint == 0 || c->checkpoint % 8 != 0 || c->timeline == 0) {
+        error_set(e, ZS_CORRUPT, "pg_control names no valid checkpoint position");
+        return damaged_hint(e);
+    }
     return ZS_OK;
 }
 
 int pgcontrol_parse(const void *bytes, size_t len, struct pgcontrol *out, struct zs_error *e)
 {
     const uint8_t *p = bytes;
-    if (len < PGCONTROL_MIN_BYTES)
-        return error_set(e, ZS_CORRUPT, "pg_control has %zu bytes; at least %u are needed", len,
-                         PGCONTROL_MIN_BYTES);
+    if (len < PGCONTROL_MIN_BYTES) {
+        error_set(e, ZS_CORRUPT, "pg_control has %zu bytes; at least %u are needed", len,
+                  PGCONTROL_MIN_BYTES);
+        return damaged_hint(e);
+    }
     uint32_t version = get_u32le(p + AT_CONTROL_VERSION);
     if (version != 0 && version % 65536 == 0) {
         error_set(e, ZS_NOT_SUPPORTED, "pg_control was written by a machine of other byte order");
@@ -70,7 +80,7 @@ int pgcontrol_parse(const void *bytes, size_t len, struct pgcontrol *out, struct
     }
     if (crc32c(0, p, AT_CRC) != get_u32le(p + AT_CRC)) {
         error_set(e, ZS_CORRUPT, "pg_control has a wrong checksum");
-        return error_hint(e, "The file is damaged; see whether pg_controldata can read it.");
+        return damaged_hint(e);
     }
     struct pgcontrol c = {
         .system_identifier = get_u64le(p + AT_SYSTEM_IDENTIFIER),

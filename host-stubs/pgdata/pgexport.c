@@ -52,6 +52,11 @@ static void export_close(struct export *x)
 CLEANUP_POINTER(struct export, export_close)
 CLEANUP_POINTER(struct visible, visible_close)
 
+static int hint_damaged(struct zs_error *e)
+{
+    return error_hint(e, "Import the cluster again, or pull the branch from where it is whole.");
+}
+
 static int damaged(struct export *x, const char *what, const struct zs_record *r,
                    struct zs_error *e)
 {
@@ -63,7 +68,7 @@ static int damaged(struct export *x, const char *what, const struct zs_record *r
     hex[sizeof hex - 1] = '\0';
     error_set(e, ZS_CORRUPT, "branch \"%s\" cannot be exported: %s", x->branch, what);
     error_detail(e, "At key %s, LSN %s.", hex, lsn_text(r->lsn).s);
-    return error_hint(e, "Import the cluster again, or pull the branch from where it is whole.");
+    return hint_damaged(e);
 }
 
 /* ---- which state ----------------------------------------------------------------- */
@@ -120,10 +125,12 @@ static int choose_state(struct export *x, zs_lsn asked, struct zs_error *e)
                    &x->control_len, &x->lsn, e));
     if (x->lsn == 0)
         return no_import_before(x, upto, e);
-    TRY(pgcontrol_parse(x->control_bytes, x->control_len, &x->control, e));
+    if (pgcontrol_parse(x->control_bytes, x->control_len, &x->control, e) != ZS_OK)
+        return hint_damaged(e);
     TRY(read_small(x, PGKEY_CHECKPOINT, x->lsn, x->record, sizeof x->record, &x->record_len,
                    &record_at, e));
-    TRY(pgwal_check_record(&x->control, x->record, record_at == 0 ? 0 : x->record_len, e));
+    if (pgwal_check_record(&x->control, x->record, record_at == 0 ? 0 : x->record_len, e) != ZS_OK)
+        return hint_damaged(e);
     if (upto != x->lsn)
         watch_note(x->watch, "Exporting %s: the last import at or before %s.", lsn_text(x->lsn).s,
                    lsn_text(upto).s);
@@ -404,8 +411,6 @@ static int export(struct export *x, zs_lsn asked, struct pgdata_result *result, 
     TRY(pgtree_open(x->dir, &x->tree, e));
     TRY(make_folders(x, e));
     TRY(take_all(x, e));
-    if (x->run_blocks != 0)
-        return error_set(e, ZS_CORRUPT, "branch \"%s\" ends in the middle of a file", x->branch);
     TRY(write_wal(x, e));
     TRY(write_configuration(x, e));
     TRY(pgtree_sync(x->tree, e));

@@ -69,6 +69,11 @@ void pgwal_file_name(const struct pgcontrol *c, zs_lsn lsn, char name[PGWAL_NAME
                    (uint32_t)(segment / per_id), (uint32_t)(segment % per_id));
 }
 
+static int damaged_hint(struct zs_error *e)
+{
+    return error_hint(e, "Start PostgreSQL on the data directory, stop it, and import again.");
+}
+
 int pgwal_check_record(const struct pgcontrol *c, const uint8_t *record, uint32_t len,
                        struct zs_error *e)
 {
@@ -87,7 +92,7 @@ int pgwal_check_record(const struct pgcontrol *c, const uint8_t *record, uint32_
         return ZS_OK;
     error_set(e, ZS_CORRUPT, "the checkpoint record at %X/%X cannot be used: %s",
               (uint32_t)(c->checkpoint >> 32), (uint32_t)c->checkpoint, what);
-    return error_hint(e, "Start PostgreSQL on the data directory, stop it, and import again.");
+    return damaged_hint(e);
 }
 
 static int read_at(int root, const struct pgcontrol *c, zs_lsn at, void *bytes, size_t len,
@@ -113,9 +118,11 @@ static int read_part(int root, const struct pgcontrol *c, const struct pgwal_par
 {
     uint8_t header[SHORT_HEADER];
     TRY(read_at(root, c, part->page, header, sizeof header, e));
-    if (get_u16le(header) != PAGE_MAGIC || get_u64le(header + 8) != part->page)
-        return error_set(e, ZS_CORRUPT, "the WAL page at %X/%X is not valid",
-                         (uint32_t)(part->page >> 32), (uint32_t)part->page);
+    if (get_u16le(header) != PAGE_MAGIC || get_u64le(header + 8) != part->page) {
+        error_set(e, ZS_CORRUPT, "the WAL page at %X/%X is not valid", (uint32_t)(part->page >> 32),
+                  (uint32_t)part->page);
+        return damaged_hint(e);
+    }
     return read_at(root, c, part->at, out, part->len, e);
 }
 
@@ -126,8 +133,10 @@ int pgwal_read_checkpoint(int root, const struct pgcontrol *c, uint8_t *record, 
     uint32_t total = 8; /* records start at multiples of 8: the length is never cut */
     uint32_t done = 0;
     if (c->checkpoint % c->wal_block_bytes <
-        header_bytes(c, c->checkpoint - c->checkpoint % c->wal_block_bytes))
-        return error_set(e, ZS_CORRUPT, "pg_control's checkpoint position is inside a page header");
+        header_bytes(c, c->checkpoint - c->checkpoint % c->wal_block_bytes)) {
+        error_set(e, ZS_CORRUPT, "pg_control's checkpoint position is inside a page header");
+        return damaged_hint(e);
+    }
     while (pgwal_part(c, done, total, &part)) {
         TRY(read_part(root, c, &part, record + done, e));
         done = part.done + part.len;

@@ -256,9 +256,10 @@ static int step_forks(struct pgwalk *w, enum step *step, struct zs_error *e)
     struct pgkey key = folder_key(w, PGKEY_SIZE);
     key.relation = f->number;
     key.fork = f->fork;
-    if (blocks >= PGKEY_SIZE_BLOCK)
-        return error_set(e, ZS_CORRUPT, "relation %u has more blocks than a relation can",
-                         f->number);
+    if (blocks >= PGKEY_SIZE_BLOCK) {
+        error_set(e, ZS_CORRUPT, "relation %u has more blocks than a relation can", f->number);
+        return error_hint(e, "See that the data directory is whole, and import again.");
+    }
     if (!room(w, c->block_bytes)) {
         *step = NO_ROOM;
         return ZS_OK;
