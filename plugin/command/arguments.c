@@ -167,6 +167,8 @@ bool rate_parse(const char *text, uint64_t *bps)
         return false;
     double value = strtod(text, &end);
     double unit = 1;
+    size_t number = (size_t)(end - text); /* not 0x10 or 1e5, which strtod reads too */
+    size_t digits = strspn(text, "0123456789.");
     switch (*end) {
     case 'k':
     case 'K':
@@ -184,10 +186,18 @@ bool rate_parse(const char *text, uint64_t *bps)
         break;
     }
     end += unit > 1;
-    if (*end != '\0' || !(value * unit <= 1e15))
+    if (*end != '\0' || digits != number || !(value * unit <= 1e15))
+        return false;
+    if (value > 0 && value * unit < 1) /* 0 is no limit at all */
         return false;
     *bps = (uint64_t)(value * unit);
     return true;
+}
+
+/* Whoever forgets a comma or a quote may have put a URI where an option was due. */
+static bool may_show(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-") == strlen(name);
 }
 
 int transfer_options_read(const struct arguments *a, struct transfer_options *o, struct zs_error *e)
@@ -208,11 +218,12 @@ int transfer_options_read(const struct arguments *a, struct transfer_options *o,
             good = batch_encoding_parse(value, &encoding);
             o->encoding = encoding;
         } else {
-            error_set(e, ZS_SYNTAX_ERROR, "unknown option \"%.40s\"", name);
+            error_set(e, ZS_SYNTAX_ERROR, "unknown option%s%.40s%s", may_show(name) ? " \"" : "",
+                      may_show(name) ? name : "", may_show(name) ? "\"" : "");
             return error_hint(e, "Options are dry_run, max_rate, compression and progress.");
         }
         if (!good) {
-            error_set(e, ZS_BAD_VALUE, "\"%.40s\" is no value for option %s", value, name);
+            error_set(e, ZS_BAD_VALUE, "the value of option %s cannot be read", name);
             return error_hint(e, "dry_run and progress take on or off; max_rate bytes per second "
                                  "with k, M or G, at least 8k, or 0 for none; compression none, "
                                  "lz4 or zstd.");
