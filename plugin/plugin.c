@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "command/command.h"
+#include "sync/recording.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@
 
 /* struct zs_transport_host over the host's own functions. */
 struct module {
-    struct sync_module sync;
+    struct sync_module sync;    /* its store is the recording one */
+    struct zs_store host_store; /* imported */
+    struct recording recording;
     struct zs_transport_host transport_host;
 };
 
@@ -52,7 +55,9 @@ static void module_fini(void *self)
 static int start(struct module *m, const struct zs_host *host, struct zs_error *e)
 {
     TRY(import_host(host, &m->sync.host, e));
-    TRY(store_import(host->store, &m->sync.store, e));
+    TRY(store_import(host->store, &m->host_store, e));
+    recording_init(&m->recording, &m->host_store);
+    m->sync.store = m->recording.table;
     TRY(transfer_list_open(&m->sync.transfers, e));
     m->transport_host = (struct zs_transport_host){.struct_size = sizeof m->transport_host,
                                                    .self = m->sync.host.self,
@@ -78,6 +83,12 @@ static int32_t module_init(const struct zs_host *host, void **self, struct zs_er
     return ZS_OK;
 }
 
+static const struct zs_store *module_recording_store(void *self)
+{
+    const struct module *m = self;
+    return store_has(&m->host_store, ZS_STORE_BLOBS) ? &m->recording.table : NULL;
+}
+
 ZS_EXPORT const struct zs_module *zenith_sync_module_v1(void);
 
 const struct zs_module *zenith_sync_module_v1(void)
@@ -90,6 +101,7 @@ const struct zs_module *zenith_sync_module_v1(void)
         .init = module_init,
         .fini = module_fini,
         .digest_add = digest_add_records,
+        .recording_store = module_recording_store,
     };
     return &module;
 }

@@ -1,10 +1,10 @@
 /* progress.c - see progress.h. */
 #include "sync/progress.h"
 
-#include "base/error.h"
 #include "sync/cancel.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,4 +75,18 @@ void progress_tell(struct progress *p)
     progress_write(&facts, &notice);
     p->session->notice(p->session->self, &notice);
     p->last_ns = now;
+}
+
+void progress_say(struct progress *p, const char *format, ...)
+{
+    struct zs_error notice;
+    char text[sizeof notice.message];
+    if (p->session == NULL)
+        return;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    error_set(&notice, "01000", "%s", text);
+    p->session->notice(p->session->self, &notice);
 }

@@ -9,6 +9,7 @@
 #ifndef ZS_SYNC_PROGRESS_H
 #define ZS_SYNC_PROGRESS_H
 
+#include "base/error.h"
 #include "sync/transfer.h"
 
 #include <zenith-sync/host.h>
@@ -23,6 +24,9 @@ struct progress {
 
 /* Tell, if it is time. */
 void progress_tell(struct progress *p);
+
+/* A sentence for the person, at once (a warning, SQLSTATE 01000). */
+void progress_say(struct progress *p, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The texts of one notice; pure, for the tests. */
 void progress_write(const struct transfer_facts *facts, struct zs_error *notice);

@@ -234,14 +234,11 @@ static int commit(const struct receive_job *job, const struct offer_message *off
     return ZS_OK;
 }
 
-static int receive_records(const struct receive_job *job, const struct state_message *state,
-                           const struct offer_message *offer, struct outcome *o, struct zs_error *e)
+/* Begin to write, or begin again. */
+static int begin(const struct receive_job *job, const struct state_message *state,
+                 const struct offer_message *offer, struct ingest *in, struct batch_reader **reader,
+                 struct received *got, struct zs_error *e)
 {
-    CLEANUP(ingest_close) struct ingest in = {0};
-    CLEANUP(batch_reader_close_ptr) struct batch_reader *reader = NULL;
-    struct received got = {.records = 0};
-    struct done_message done;
-    struct message m;
     bool exact = !(offer->digests && store_has(job->store, ZS_STORE_DIGEST));
     struct zs_ingest_spec spec = {
         .struct_size = sizeof spec,
@@ -252,14 +249,51 @@ static int receive_records(const struct receive_job *job, const struct state_mes
         .target_lsn = offer->to_lsn,
         .expected_bytes = offer->bytes,
     };
+    ingest_close(in);
+    batch_reader_close(*reader);
+    *reader = NULL;
+    *got = (struct received){0};
+    TRY(batch_reader_open(reader, e));
+    return ingest_begin(job->store, &spec, in, e);
+}
+
+/* A sender that finds that it left something out offers the same range again, once,
+ * and starts over; what came so far was never visible. */
+static int begin_again(const struct receive_job *job, const struct state_message *state,
+                       const struct offer_message *offer, const struct message *m, bool *again,
+                       struct ingest *in, struct batch_reader **reader, struct received *got,
+                       struct zs_error *e)
+{
+    struct offer_message second;
+    TRY(offer_decode(m->body, m->body_bytes, &second, e));
+    if (*again || second.mode != OFFER_SEND || second.from_lsn != offer->from_lsn ||
+        second.to_lsn != offer->to_lsn || !digest_equal(second.last.digest, offer->last.digest))
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side changed its offer in the middle of a transfer");
+    *again = true;
+    return begin(job, state, offer, in, reader, got, e);
+}
+
+static int receive_records(const struct receive_job *job, const struct state_message *state,
+                           const struct offer_message *offer, struct outcome *o, struct zs_error *e)
+{
+    CLEANUP(ingest_close) struct ingest in = {0};
+    CLEANUP(batch_reader_close_ptr) struct batch_reader *reader = NULL;
+    struct received got;
+    struct done_message done;
+    struct message m;
+    bool again = false;
     transfer_phase(job->transfer, PHASE_RECEIVE);
-    TRY(batch_reader_open(&reader, e));
-    TRY(ingest_begin(job->store, &spec, &in, e));
+    TRY(begin(job, state, offer, &in, &reader, &got, e));
     for (;;) {
         TRY(cancel_check(job->cancel, e));
         TRY(conn_recv(job->conn, &m, e));
         if (m.type == MESSAGE_COMMIT)
             break;
+        if (m.type == MESSAGE_OFFER) {
+            TRY(begin_again(job, state, offer, &m, &again, &in, &reader, &got, e));
+            continue;
+        }
         TRY(message_expect(&m, MESSAGE_BATCH, e));
         TRY(take_batch(job, offer, &m, reader, &in, &got, e));
     }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/lsn.h"
 #include "sync/history.h"
+#include "sync/selection.h"
 #include "sync/throttle.h"
 #include "wire/batch.h"
 
@@ -125,22 +126,6 @@ static uint64_t lower_rate(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static int flush(const struct send_job *job, struct batch_writer *w, struct throttle *t,
-                 struct zs_error *e)
-{
-    const void *message = NULL;
-    uint64_t bytes = 0;
-    uint64_t records = batch_count(w), raw = batch_raw_bytes(w);
-    if (records == 0)
-        return ZS_OK;
-    TRY(batch_finish(w, &message, &bytes, e));
-    TRY(throttle_wait(t, bytes, job->cancel, e));
-    TRY(conn_send_whole(job->conn, message, bytes, e));
-    transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
-    progress_tell(job->progress);
-    return ZS_OK;
-}
-
 /* A receiver says nothing while records flow, but for an error: hear that before more
  * is written. */
 static int listen_first(const struct send_job *job, struct zs_error *e)
@@ -155,41 +140,54 @@ static int listen_first(const struct send_job *job, struct zs_error *e)
     return ZS_OK;
 }
 
+static int flush(const struct send_job *job, struct batch_writer *w, struct throttle *t,
+                 struct zs_error *e)
+{
+    const void *message = NULL;
+    uint64_t bytes = 0;
+    uint64_t records = batch_count(w), raw = batch_raw_bytes(w);
+    TRY(listen_first(job, e));
+    if (records == 0)
+        return ZS_OK;
+    TRY(batch_finish(w, &message, &bytes, e));
+    TRY(throttle_wait(t, bytes, job->cancel, e));
+    TRY(conn_send_whole(job->conn, message, bytes, e));
+    transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
+    progress_tell(job->progress);
+    return ZS_OK;
+}
+
 static int add_all(const struct send_job *job, struct batch_writer *w, struct throttle *t,
                    const struct zs_record *records, uint64_t n, struct zs_error *e)
 {
     for (uint64_t i = 0; i < n;) {
         bool added = false;
         TRY(batch_add(w, &records[i], &added, e));
-        if (added) {
+        if (added)
             i++;
-        } else {
-            TRY(listen_first(job, e));
+        else
             TRY(flush(job, w, t, e));
-        }
     }
     return ZS_OK;
 }
 
-/* Scan the range into batches.  The store writes values straight into the batch where
- * it can; batch_add copies those that it only shows. */
+/* The range into batches.  The store writes values straight into the batch where it
+ * can; batch_add copies those that it only shows. */
 static int send_records(const struct send_job *job, const struct state_message *state,
-                        struct range *range, struct zs_error *e)
+                        struct selection *selection, struct range *range, struct zs_error *e)
 {
     struct throttle throttle = {.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps)};
     CLEANUP(batch_writer_close_ptr) struct batch_writer *w = NULL;
     CLEANUP(free_ptr) struct zs_record *records = calloc(BATCH_MAX_RECORDS, sizeof *records);
-    CLEANUP(iter_close) struct iter it = {0};
     if (records == NULL)
         return error_memory(e);
     TRY(batch_writer_open((enum batch_encoding)encoding_for(job, state), &w, e));
     batch_writer_limit(w, throttle_batch_bytes(&throttle));
-    TRY(iter_open(job->snapshot, range->after_lsn, range->upto_lsn, &it, e));
     for (bool more = true; more;) {
         uint64_t room = 0, n = 0;
-        TRY(listen_first(job, e));
         void *values = batch_room(w, &room);
-        TRY(iter_next(&it, records, batch_room_records(w), values, room, &n, &more, e));
+        TRY(cancel_check(job->cancel, e));
+        TRY(selection_next(selection, records, batch_room_records(w), values, room, &n, &more, e));
         digest_add_records(&range->sum, records, n);
         for (uint64_t i = 0; i < n; i++)
             range->bytes += records[i].len;
@@ -198,6 +196,8 @@ static int send_records(const struct send_job *job, const struct state_message *
         (void)batch_room(w, &room); /* what is left now: less than a page would go alone */
         if (batch_room_records(w) == 0 || room < 8192)
             TRY(flush(job, w, &throttle, e));
+        else if (n == 0)
+            TRY(listen_first(job, e));
     }
     return flush(job, w, &throttle, e);
 }
@@ -206,18 +206,21 @@ static int send_records(const struct send_job *job, const struct state_message *
 
 /* What this store handed out must be what its own history promised.  The receiver's
  * D(X) is this side's too: the verdict said so. */
-static int check_sum(const struct send_job *job, const struct state_message *state,
-                     const struct range *range, struct zs_error *e)
+static bool sum_fits(const struct send_job *job, const struct state_message *state,
+                     const struct range *range)
 {
     const struct snapshot *s = job->snapshot;
     if (!store_has(s->store, ZS_STORE_DIGEST) || !state->digests ||
         (range->whole && s->info.gc_cutoff_lsn > 0))
-        return ZS_OK;
+        return true;
     struct zs_digest from = range->whole ? (struct zs_digest){0} : state->last.digest;
-    if (digest_equal(digest_plus(from, range->sum), s->info.digest))
-        return ZS_OK;
+    return digest_equal(digest_plus(from, range->sum), s->info.digest);
+}
+
+static int refuse_sum(const struct send_job *job, const struct range *range, struct zs_error *e)
+{
     error_set(e, ZS_CORRUPT, "the records of branch \"%s\" do not add up to its history digest",
-              s->info.name);
+              job->snapshot->info.name);
     error_detail(e, "Records in (%s, %s] were read; the far branch was left as it was.",
                  lsn_text(range->after_lsn).s, lsn_text(range->upto_lsn).s);
     return error_hint(e, "The store of this pageserver is damaged, or it lost records.");
@@ -272,16 +275,44 @@ static int check_done(const struct send_job *job, const struct done_message *don
                      lsn_text(done->last.lsn).s, lsn_text(mine.lsn).s);
 }
 
-static int transfer_records(const struct send_job *job, const struct state_message *state,
-                            const struct offer_message *offer, struct outcome *o,
-                            struct zs_error *e)
+/* One pass over the range.  *complete is false if the change map was used and missed
+ * something: a bit that is not set though a record is there. */
+static int send_range(const struct send_job *job, const struct state_message *state, bool use_map,
+                      struct range *range, bool *complete, struct zs_error *e)
 {
-    struct range range = {
+    CLEANUP(selection_close) struct selection selection = {0};
+    char why[128];
+    TRY(selection_open(job->snapshot, range->after_lsn, range->upto_lsn, use_map, &selection, why,
+                       sizeof why, e));
+    if (why[0] != '\0')
+        progress_say(job->progress, "the whole branch is scanned for what changed: %s", why);
+    TRY(send_records(job, state, &selection, range, e));
+    *complete = sum_fits(job, state, range);
+    if (!*complete && selection.map == NULL)
+        return refuse_sum(job, range, e);
+    return ZS_OK;
+}
+
+static int transfer_records(const struct send_job *job, const struct state_message *state,
+                            const struct offer_message *offer, const char *offer_text,
+                            struct outcome *o, struct zs_error *e)
+{
+    const struct range whole = {
         .after_lsn = offer->from_lsn, .upto_lsn = offer->to_lsn, .whole = offer->from_lsn == 0};
+    struct range range = whole;
     struct done_message done;
+    bool complete = false;
     transfer_phase(job->transfer, PHASE_SEND);
-    TRY(send_records(job, state, &range, e));
-    TRY(check_sum(job, state, &range, e));
+    TRY(send_range(job, state, true, &range, &complete, e));
+    if (!complete) {
+        progress_say(job->progress,
+                     "the change map missed something between %s and %s: the whole "
+                     "branch is scanned and sent again",
+                     lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
+        range = whole;
+        TRY(conn_send(job->conn, MESSAGE_OFFER, offer_text, e)); /* again: from the start */
+        TRY(send_range(job, state, false, &range, &complete, e));
+    }
     TRY(send_commit(job, &range, e));
     TRY(receive_done(job, true, &done, e));
     o->late_cancel = cancel_requested(job->cancel);
@@ -317,7 +348,7 @@ int send_run(const struct send_job *job, const struct state_message *state, stru
     TRY(offer_encode(&offer, &text, e));
     TRY(conn_send(job->conn, MESSAGE_OFFER, text, e));
     if (offer.mode == OFFER_SEND) {
-        TRY(transfer_records(job, state, &offer, outcome, e));
+        TRY(transfer_records(job, state, &offer, text, outcome, e));
     } else {
         struct done_message done;
         TRY(receive_done(job, false, &done, e));

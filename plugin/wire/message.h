@@ -12,7 +12,9 @@
  *
  * A pull puts the STATE into the command that it sends, so that negotiation is one
  * round trip in both directions.  OFFER's mode says what follows:
- *     send   BATCH* COMMIT, then DONE comes back
+ *     send   BATCH* COMMIT, then DONE comes back.  Before COMMIT the same OFFER may come
+ *            once more: the sender found that it left something out (its change map
+ *            lied), and starts over with batch 0
  *     none   nothing; DONE comes back (equal, refused, or a dry run)
  *     ask    nothing; the receiver can decide and the sender cannot: DONE has the
  *            verdict

@@ -144,6 +144,12 @@ struct zs_module {
     /* Add the hash of each record to *sum, as types.h defines it: the digest for
      * hosts that keep one.  From any thread.  Required. */
     void (*digest_add)(struct zs_digest *sum, const struct zs_record *records, uint64_t n);
+
+    /* The host's own store with a change map kept on the way: a host whose own writers
+     * ingest through this table pays for an increment what changed.  What is written
+     * past it is found all the same, by a scan.  Call it between init and fini; PROCESS.
+     * NULL if the host's store lacks ZS_STORE_BLOBS. */
+    const struct zs_store *(*recording_store)(void *self);
 };
 
 #define ZS_MODULE_SYMBOL  "zenith_sync_module_v1"
@@ -153,7 +159,8 @@ typedef const struct zs_module *(*zs_module_entry)(void); /* the symbol's type; 
 ZS_STATIC_ASSERT(sizeof(struct zs_session) == 72, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_command) == 40, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_host) == 72, "no tail padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_module) == ZS_MODULE_SIZE_V1, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_module, recording_store) == ZS_MODULE_SIZE_V1, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_module) == 72, "no tail padding");
 
 #ifdef __cplusplus
 }

@@ -60,8 +60,8 @@ struct zs_ingest;
 #define ZS_STORE_DIGEST 1ull
 #define ZS_STORE_BLOBS  2ull
 
-#define ZS_BLOB_NAME_MAX 63u                   /* bytes, without the NUL */
-#define ZS_BLOB_MAX      (16u * 1024u * 1024u) /* a blob's size */
+#define ZS_BLOB_NAME_MAX 63u       /* bytes, without the NUL */
+#define ZS_BLOB_MAX      16777216u /* 16 MiB: a blob's size */
 
 /* A branch at one moment.  Filled by the store up to the caller's struct_size. */
 struct zs_branch_info {
