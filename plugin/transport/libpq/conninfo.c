@@ -323,6 +323,27 @@ static int find_os_user(struct conninfo *info, struct zs_error *e)
     return ZS_OK;
 }
 
+/* What one row of the table comes to, for one place. */
+static const char *value_of(const struct conninfo *info, size_t row, const struct target *target,
+                            const char *address, const char *application)
+{
+    const struct parameter *p = &parameters[row];
+    if (strcmp(p->keyword, "host") == 0)
+        return target->host;
+    if (strcmp(p->keyword, "hostaddr") == 0)
+        return address;
+    if (strcmp(p->keyword, "port") == 0)
+        return target->port_text;
+    const char *value = p->kind == PARAMETER_FILE ? info->files[row] : given(info, p->keyword);
+    if (value != NULL)
+        return value;
+    if (strcmp(p->keyword, "user") == 0)
+        return info->os_user;
+    if (strcmp(p->keyword, "application_name") == 0)
+        return application;
+    return p->preset;
+}
+
 int conninfo_values(struct conninfo *info, const struct target *target, const char *address,
                     const char *application, const char *keywords[CONNINFO_VALUES_MAX],
                     const char *values[CONNINFO_VALUES_MAX], struct zs_error *e)
@@ -330,25 +351,10 @@ int conninfo_values(struct conninfo *info, const struct target *target, const ch
     size_t n = 0;
     TRY(find_os_user(info, e));
     for (size_t i = 0; i < parameters_count; i++) {
-        const struct parameter *p = &parameters[i];
-        const char *value = given(info, p->keyword);
-        if (p->kind == PARAMETER_FILE)
-            value = info->files[i];
-        if (value == NULL)
-            value = p->preset;
-        if (strcmp(p->keyword, "host") == 0)
-            value = target->host;
-        else if (strcmp(p->keyword, "hostaddr") == 0)
-            value = address;
-        else if (strcmp(p->keyword, "port") == 0)
-            value = target->port_text;
-        else if (strcmp(p->keyword, "user") == 0 && value == NULL)
-            value = info->os_user;
-        else if (strcmp(p->keyword, "application_name") == 0 && value == NULL)
-            value = application;
+        const char *value = value_of(info, i, target, address, application);
         if (value == NULL || value[0] == '\0')
             continue;
-        keywords[n] = p->keyword;
+        keywords[n] = parameters[i].keyword;
         values[n++] = value;
     }
     keywords[n] = NULL;

@@ -67,7 +67,7 @@ static void test_long_texts_are_cut_between_characters(void)
         struct zs_error e = {0};
         char text[700];
         memset(text, 'a', cases[i].ascii);
-        (void)strcpy(text + cases[i].ascii, cases[i].character);
+        memcpy(text + cases[i].ascii, cases[i].character, strlen(cases[i].character) + 1);
         error_set(&e, ZS_BUSY, "%s%s", text, "zz");
         text[cases[i].kept] = '\0';
         ASSERT_TEXT(e.message, text);
