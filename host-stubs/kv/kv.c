@@ -10,7 +10,6 @@
 #include "kv/kv_internal.h"
 #include "kv/kv_table.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,14 +106,13 @@ static uint64_t folder_bytes(int at, const char *path)
             (void)close(fd);
         return 0;
     }
-    for (const struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d)) {
+    for (const char *name = folder_next(d); name != NULL; name = folder_next(d)) {
         struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         bytes += (uint64_t)st.st_blocks * 512;
         if (S_ISDIR(st.st_mode))
-            bytes += folder_bytes(fd, entry->d_name);
+            bytes += folder_bytes(fd, name);
     }
     (void)closedir(d);
     return bytes;
@@ -135,11 +133,9 @@ static int folder_make(const char *path, struct zs_error *e)
 static int folder_check_empty(const char *path, struct zs_error *e)
 {
     DIR *d = opendir(path);
-    bool empty = true;
     if (d == NULL)
         return error_errno(e, errno, "could not open folder \"%s\"", path);
-    for (const struct dirent *entry = readdir(d); entry != NULL && empty; entry = readdir(d))
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    bool empty = folder_next(d) == NULL;
     (void)closedir(d);
     if (empty)
         return ZS_OK;

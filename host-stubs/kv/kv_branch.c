@@ -53,7 +53,7 @@ int branch_read(struct kv *kv, const rocksdb_readoptions_t *options, const char 
 int kv_branch_find(void *self, const char *name, struct zs_branch_info *info, struct zs_error *e)
 {
     struct kv *kv = self;
-    struct branch_meta meta;
+    struct branch_meta meta = {0};
     TRY(branch_read(kv, kv->newest, name, &meta, e));
     branch_tell(name, &meta, info);
     return ZS_OK;
@@ -72,7 +72,7 @@ int kv_branch_list(void *self, zs_branch_visit visit, void *context, struct zs_e
         const char *key = rocksdb_iter_key(walk.it, &key_len);
         const char *value = rocksdb_iter_value(walk.it, &len);
         char name[KV_NAME_KEY_MAX] = "";
-        struct branch_meta meta;
+        struct branch_meta meta = {0};
         if (key_len > sizeof name || !kv_branch_decode(value, len, &meta))
             return error_set(e, ZS_CORRUPT, "a branch's entry in the store is damaged");
         memcpy(name, key + 1, key_len - 1);
@@ -153,7 +153,7 @@ static int remove_metadata(struct kv *kv, const char *name, const struct branch_
 int kv_branch_delete(struct kv *kv, const char *name, struct zs_error *e)
 {
     struct claim claim = {0};
-    struct branch_meta meta;
+    struct branch_meta meta = {0};
     (void)pthread_mutex_lock(&kv->registry);
     int rc = branch_read(kv, kv->newest, name, &meta, e);
     if (rc == ZS_OK)

@@ -61,7 +61,8 @@ int engine_get(struct kv *kv, const rocksdb_readoptions_t *options, const struct
     if (slice == NULL)
         return ZS_OK;
     const char *value = rocksdb_pinnableslice_value(slice, len);
-    memcpy(out, value, *len < size ? *len : size);
+    if (size > 0)
+        memcpy(out, value, *len < size ? *len : size);
     rocksdb_pinnableslice_destroy(slice);
     return ZS_OK;
 }
@@ -95,4 +96,15 @@ void engine_walk_close(struct engine_walk *walk)
 void batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const void *value, size_t len)
 {
     rocksdb_writebatch_put(batch, key->bytes, key->len, value, len);
+}
+
+const char *folder_next(DIR *folder)
+{
+    for (;;) {                                        /* safe: no two threads share a DIR here */
+        const struct dirent *entry = readdir(folder); // NOLINT(concurrency-mt-unsafe)
+        if (entry == NULL)
+            return NULL;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            return entry->d_name;
+    }
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 _Static_assert(KV_RECORD_KEY == KV_SPACE_KEY + ZS_KEY_BYTES + 8 + 1, "the picture in kv_layout.h");
+#define NUMBERS_AT ((size_t)2 * ZS_TIMELINE_BYTES) /* in a branch's value */
+
 _Static_assert(KV_TAG_POINT < KV_TAG_RECORD, "metadata sorts before records");
 
 struct kv_key kv_key_tag(uint8_t tag)
@@ -96,11 +98,11 @@ void kv_branch_encode(const struct branch_meta *meta, char out[KV_BRANCH_VALUE])
     const uint64_t numbers[] = {meta->space,     meta->last_valid_lsn, meta->gc_cutoff_lsn,
                                 meta->digest.lo, meta->digest.hi,      meta->records,
                                 meta->bytes};
-    _Static_assert(KV_BRANCH_VALUE == 2 * ZS_TIMELINE_BYTES + sizeof numbers, "all of it");
+    _Static_assert(KV_BRANCH_VALUE == NUMBERS_AT + sizeof numbers, "all of it");
     memcpy(out, meta->timeline.bytes, ZS_TIMELINE_BYTES);
     memcpy(out + ZS_TIMELINE_BYTES, meta->ancestor.bytes, ZS_TIMELINE_BYTES);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        put_u64le(out + 2 * ZS_TIMELINE_BYTES + 8 * i, numbers[i]);
+        put_u64le(out + NUMBERS_AT + 8 * i, numbers[i]);
 }
 
 bool kv_branch_decode(const char *bytes, size_t len, struct branch_meta *meta)
@@ -113,7 +115,7 @@ bool kv_branch_decode(const char *bytes, size_t len, struct branch_meta *meta)
     memcpy(m.timeline.bytes, bytes, ZS_TIMELINE_BYTES);
     memcpy(m.ancestor.bytes, bytes + ZS_TIMELINE_BYTES, ZS_TIMELINE_BYTES);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        *numbers[i] = get_u64le(bytes + 2 * ZS_TIMELINE_BYTES + 8 * i);
+        *numbers[i] = get_u64le(bytes + NUMBERS_AT + 8 * i);
     *meta = m;
     return true;
 }

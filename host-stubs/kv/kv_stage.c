@@ -13,11 +13,9 @@
 #include "kv/kv_table.h"
 #include "model/lsn.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 struct stage {
@@ -35,9 +33,8 @@ static int folder_remove(const char *path)
     DIR *d = opendir(path);
     if (d == NULL)
         return ZS_FAIL;
-    for (const struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            (void)unlinkat(dirfd(d), entry->d_name, 0);
+    for (const char *name = folder_next(d); name != NULL; name = folder_next(d))
+        (void)unlinkat(dirfd(d), name, 0);
     (void)closedir(d);
     return rmdir(path) == 0 ? ZS_OK : ZS_FAIL;
 }
@@ -48,12 +45,9 @@ int stage_sweep(struct kv *kv, struct zs_error *e)
     if (d == NULL)
         return error_errno(e, errno, "could not open folder \"%s\"", kv->stage_dir);
     int rc = ZS_OK;
-    for (const struct dirent *entry = readdir(d); entry != NULL && rc == ZS_OK;
-         entry = readdir(d)) {
+    for (const char *name = folder_next(d); name != NULL && rc == ZS_OK; name = folder_next(d)) {
         CLEANUP(free_ptr) char *path = NULL;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (asprintf(&path, "%s/%s", kv->stage_dir, entry->d_name) < 0) {
+        if (asprintf(&path, "%s/%s", kv->stage_dir, name) < 0) {
             path = NULL;
             rc = error_memory(e);
         } else if (folder_remove(path) != ZS_OK) {

@@ -7,6 +7,7 @@
 #include "../../support/suite.h"
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "kv/kv.h"
@@ -30,30 +31,35 @@ __attribute__((unused)) static int remove_one(const char *path, const struct sta
 }
 
 /* An empty folder; fixture_remove takes it away. */
-__attribute__((unused)) static char *fixture_dir(void)
+struct folder {
+    char path[32];
+};
+
+__attribute__((unused)) static struct folder fixture_folder(void)
 {
-    char *dir = strdup("/tmp/zenith-kv-XXXXXX");
-    if (dir == NULL || mkdtemp(dir) == NULL)
+    struct folder folder = {.path = "/tmp/zenith-kv-XXXXXX"};
+    if (mkdtemp(folder.path) == NULL)
         abort();
-    return dir;
+    return folder;
 }
 
-__attribute__((unused)) static void fixture_remove(char *dir)
+__attribute__((unused)) static void fixture_remove(const char *dir)
 {
-    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(dir);
+    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS); // NOLINT(concurrency-mt-unsafe)
 }
 
 /* A new store in an own folder. */
 struct fixture {
-    char *dir;
     struct kv *kv;
+    char dir[32];
 };
 
 __attribute__((unused)) static struct fixture fixture_open(void)
 {
     struct zs_error e = {0};
-    struct fixture f = {.dir = fixture_dir()};
+    struct folder folder = fixture_folder();
+    struct fixture f = {0};
+    memcpy(f.dir, folder.path, sizeof f.dir);
     ASSERT_OK(kv_open(f.dir, 1, &f.kv, &e));
     if (f.kv == NULL)
         abort();

@@ -27,7 +27,8 @@ static void test_a_folder_that_does_not_fit_is_refused(void)
 {
     struct zs_error e = {0};
     struct kv *kv = NULL;
-    char *dir = fixture_dir();
+    struct folder folder = fixture_folder();
+    const char *dir = folder.path;
     ASSERT_FAILS(kv_open(dir, 0, &kv, &e), ZS_IO_ERROR);
     CU_ASSERT(strstr(e.message, "no store") != NULL && e.hint[0] != '\0');
     ASSERT_OK(kv_open(dir, 1, &kv, &e));

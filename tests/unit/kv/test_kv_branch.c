@@ -9,7 +9,8 @@ static const uint64_t mib = 1 << 20;
 static int collect_name(void *context, const struct zs_branch_info *info)
 {
     char *names = context;
-    (void)strcat(strcat(names, info->name), " ");
+    size_t used = strlen(names);
+    (void)snprintf(names + used, 128 - used, "%s ", info->name);
     return strcmp(info->name, "stop") == 0;
 }
 
