@@ -9,7 +9,8 @@
 #include "cli/output.h"
 #include "cli/suggest.h"
 
-#include <locale.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static void print_help(void)
                  "Commands:\n");
     print_commands(stdout, NULL);
     (void)printf("\nOptions in front of a command:\n"
-                 "  -D, --directory=DIR  Use the repository in DIR or above (default: here).\n"
+                 "  -D, --directory=DIR  The repository in DIR or above it (default: here).\n"
                  "  -?, --help           Show this, or the command's own help behind a command.\n"
                  "  -V, --version        Show the version.\n\n"
                  "A branch's first journey:\n"
@@ -293,6 +294,15 @@ static int clear_environment(void)
     return 0;
 }
 
+/* A standard descriptor that is closed would be given to a file or a socket, and be
+ * written into: put one there that cannot be written. */
+static void hold_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", O_RDONLY);
+}
+
 /* argp ends the process itself after --help: what was printed is checked here. */
 static void check_output_at_exit(void)
 {
@@ -326,9 +336,11 @@ int cli_main(int argc, char **argv)
     struct cli c = {0};
     struct zs_error e = {0};
     int at = 1, used = 0, status = EXIT_DONE;
+    hold_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)umask(077);
     argp_err_exit_status = EXIT_USAGE;
+    (void)setenv("ARGP_HELP_FMT", "no-dup-args-note", 1); // NOLINT(concurrency-mt-unsafe)
     if (clear_environment() != 0 || atexit(check_output_at_exit) != 0)
         return EXIT_FAILED;
     while (at < argc && argv[at][0] == '-') {

@@ -66,7 +66,7 @@ enum {
 };
 #define TAKES_DIR                                                                                  \
     {                                                                                              \
-        "directory", 'D', "DIR", 0, "Use the repository in DIR or above (default: here)", 0        \
+        "directory", 'D', "DIR", 0, "The repository in DIR or above it", 0                         \
     }
 #define TAKES_JSON                                                                                 \
     {                                                                                              \

@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BAR_MAX 30
+#define BAR_MAX       30
+#define LINE_EVERY_NS ((int64_t)METER_LINE_EVERY_MS * 1000000)
 
 static int64_t now_ns(void)
 {
@@ -57,8 +58,9 @@ static const char *phase_verb(const char *phase)
     static const struct {
         char phase[16], verb[16];
     } verbs[] = {
-        {"negotiate", "negotiating"}, {"send", "sending"},     {"receive", "receiving"},
-        {"commit", "committing"},     {"import", "importing"}, {"export", "exporting"},
+        {"connect", "connecting"}, {"negotiate", "negotiating"}, {"send", "sending"},
+        {"receive", "receiving"},  {"commit", "committing"},     {"import", "importing"},
+        {"export", "exporting"},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].phase, phase) == 0)
@@ -132,6 +134,7 @@ void meter_open(struct meter *m, const char *label, bool wanted)
     m->wanted = wanted;
     m->terminal = isatty(STDERR_FILENO) == 1;
     m->label = label;
+    m->open_ns = now_ns();
 }
 
 static size_t terminal_columns(void)
@@ -166,7 +169,8 @@ bool meter_notice(struct meter *m, const struct zs_error *notice)
         (void)fprintf(stderr, "\r%s\033[K", line);
         (void)fflush(stderr);
         m->drawn = true;
-    } else if (m->line_ns == 0 || now - m->line_ns >= (int64_t)METER_LINE_EVERY_MS * 1000000) {
+    } else if (m->line_ns == 0 ? p.bytes > 0 || now - m->open_ns >= LINE_EVERY_NS
+                               : now - m->line_ns >= LINE_EVERY_NS) {
         progress_line(&p, m->label, rate, false, METER_LINE_MAX - 1, line, sizeof line);
         (void)fprintf(stderr, "%s\n", line);
         m->line_ns = now;

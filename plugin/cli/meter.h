@@ -32,7 +32,8 @@ struct meter {
     bool wanted, terminal, drawn;
     const char *label; /* what travels: the branch */
     char phase[16];
-    int64_t phase_ns, line_ns; /* when the phase began; when a line was last printed */
+    int64_t open_ns, phase_ns; /* when it was opened; when the phase began */
+    int64_t line_ns;           /* when a line was last printed; 0 none yet */
     uint64_t phase_bytes;      /* bytes when it began */
 };
 

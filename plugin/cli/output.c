@@ -34,8 +34,8 @@ cJSON *value_json(const char *column, const char *text)
     size_t len = strlen(text);
     if (is_count(column) && len > 0 && len <= 16 && strspn(text, "0123456789") == len) {
         double value = strtod(text, NULL);
-        if (value < EXACT_MAX)
-            return cJSON_CreateNumber(value);
+        if (value < EXACT_MAX && (len == 1 || text[0] != '0'))
+            return cJSON_CreateRaw(text); /* cJSON prints numbers with 15 digits */
     }
     return cJSON_CreateString(text);
 }
@@ -83,12 +83,26 @@ cJSON *rows_json(const PGresult *rows)
     return array;
 }
 
+void json_layout(char *text)
+{
+    bool in_string = false;
+    for (char *p = text; *p != '\0'; p++) {
+        if (in_string && *p == '\\' && p[1] != '\0')
+            p++;
+        else if (*p == '"')
+            in_string = !in_string;
+        else if (*p == '\t' && !in_string)
+            *p = ' ';
+    }
+}
+
 int print_json(cJSON *json, struct zs_error *e)
 {
     char *text = json == NULL ? NULL : cJSON_Print(json);
     cJSON_Delete(json);
     if (text == NULL)
         return error_memory(e);
+    json_layout(text);
     (void)puts(text);
     free(text);
     return ZS_OK;
@@ -205,6 +219,8 @@ bool output_finish(void)
         failed = true;
     if (!failed)
         return true;
+    if (errno == EPIPE) /* whoever read it has seen enough */
+        return false;
     (void)fprintf(stderr, "zenith: cannot write to standard output%s%s\n", errno == 0 ? "" : ": ",
                   errno == 0 ? "" : strerrordesc_np(errno));
     return false;

@@ -20,6 +20,9 @@ cJSON *rows_json(const PGresult *rows);
 /* A column's text as a value; pure, for row_json. */
 cJSON *value_json(const char *column, const char *text);
 
+/* cJSON lays out with tabs, behind colons too: each becomes one blank.  In place. */
+void json_layout(char *text);
+
 /* Print and free.  NULL is out of memory: 53200. */
 int print_json(cJSON *json, struct zs_error *e);
 

@@ -108,18 +108,11 @@ int repo_check_owner(const struct repo *r, struct zs_error *e)
     return error_hint(e, "Start it as that user.");
 }
 
-int repo_pid_file(const struct repo *r, struct pid_file *out, struct zs_error *e)
+static int pid_file_parse(int fd, const struct repo *r, struct pid_file *out, struct zs_error *e)
 {
     char text[256];
-    memset(out, 0, sizeof *out);
-    CLEANUP(fd_close) int fd = open_small(r, "pageserver.pid");
-    if (fd < 0 && errno == ENOENT)
-        return ZS_OK;
-    if (fd < 0 || !read_text(fd, text, sizeof text))
+    if (!read_text(fd, text, sizeof text))
         return error_errno(e, errno, "cannot read %s/pageserver.pid", r->zenith);
-    out->there = true;
-    /* The server holds its lock as long as it runs; ours is gone with fd. */
-    out->locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
     char *end = NULL;
     long pid = strtol(text, &end, 10);
     if (end == text || (*end != '\n' && *end != '\0') || pid <= 1 || pid > INT_MAX)
@@ -128,6 +121,36 @@ int repo_pid_file(const struct repo *r, struct pid_file *out, struct zs_error *e
     if (*end == '\n')
         (void)snprintf(out->listen, sizeof out->listen, "%.*s", (int)strcspn(end + 1, "\r\n"),
                        end + 1);
+    return ZS_OK;
+}
+
+/* *fd -1 if there is none. */
+static int pid_file_open(const struct repo *r, int *fd, struct zs_error *e)
+{
+    *fd = open_small(r, "pageserver.pid");
+    if (*fd >= 0 || errno == ENOENT)
+        return ZS_OK;
+    return error_errno(e, errno, "cannot read %s/pageserver.pid", r->zenith);
+}
+
+int repo_pid_file(const struct repo *r, struct pid_file *out, struct zs_error *e)
+{
+    CLEANUP(fd_close) int fd = -1;
+    memset(out, 0, sizeof *out);
+    TRY(pid_file_open(r, &fd, e));
+    return fd < 0 ? ZS_OK : pid_file_parse(fd, r, out, e);
+}
+
+int repo_server_pid(const struct repo *r, pid_t *pid, struct zs_error *e)
+{
+    CLEANUP(fd_close) int fd = -1;
+    struct pid_file file = {0};
+    *pid = 0;
+    TRY(pid_file_open(r, &fd, e));
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return ZS_OK;
+    TRY(pid_file_parse(fd, r, &file, e));
+    *pid = file.pid;
     return ZS_OK;
 }
 

@@ -26,12 +26,15 @@ int repo_check_owner(const struct repo *r, struct zs_error *e);
 
 /* What the pid file says. */
 struct pid_file {
-    bool there;
-    bool locked;      /* a server holds it: it runs, and pid is its own */
-    pid_t pid;        /* 0 if the first line is no pid */
+    pid_t pid;        /* 0 if there is no file, or its first line is no pid */
     char listen[128]; /* "127.0.0.1:5433"; "" if it does not say */
 };
 int repo_pid_file(const struct repo *r, struct pid_file *out, struct zs_error *e);
+
+/* The server's pid, 0 if none runs.  A server keeps its pid file locked as long as it
+ * runs, so that a pid which is left over deceives nobody.  For a moment the lock is
+ * ours: not for those who look often (a server that starts then may be refused). */
+int repo_server_pid(const struct repo *r, pid_t *pid, struct zs_error *e);
 
 /* A connection to the server's Unix socket, which the caller closes.  *fd -1, and
  * ZS_OK, if nobody listens there.  08001 if it cannot be reached otherwise. */

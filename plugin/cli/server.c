@@ -58,6 +58,7 @@ int server_connect(struct server *s, const struct repo *repo, struct zs_error *e
     }
     (void)snprintf(host, sizeof host, "/proc/self/fd/%d", repo->fd);
     user_name(user, sizeof user);
+    /* No password is needed here: a passfile that cannot be keeps ~/.pgpass out. */
     const char *const names[] = {"host",
                                  "port",
                                  "user",
@@ -68,8 +69,8 @@ int server_connect(struct server *s, const struct repo *repo, struct zs_error *e
                                  "application_name",
                                  "gssencmode",
                                  NULL};
-    const char *const values[] = {host,        "5432", user,     "zenith",  "disable",
-                                  "/dev/null", "10",   "zenith", "disable", NULL};
+    const char *const values[] = {host, "5432",   user,      "zenith", "disable", "/dev/null/none",
+                                  "10", "zenith", "disable", NULL};
     s->conn = PQconnectdbParams(names, values, 0);
     if (PQstatus(s->conn) == CONNECTION_OK) {
         (void)PQsetNoticeReceiver(s->conn, ignore_notice, NULL);

@@ -18,12 +18,14 @@ static int already_running(const struct repo *repo, const struct pid_file *file,
 static int run(struct cli *c, struct zs_error *e)
 {
     CLEANUP(repo_close) struct repo repo = {.fd = -1};
+    CLEANUP(fd_close) int server = -1;
     struct pid_file file;
     struct program p;
     TRY_REPO(&repo, c, e);
     TRY(repo_check_owner(&repo, e));
     TRY(repo_pid_file(&repo, &file, e));
-    if (file.locked)
+    TRY(repo_socket(&repo, &server, e));
+    if (server >= 0)
         return already_running(&repo, &file, e);
     TRY(program_open(&p, e));
     program_add(&p, "run");

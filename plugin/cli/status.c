@@ -59,7 +59,7 @@ static int print_status_json(const struct facts *f, struct zs_error *e)
 static int print_transfers(const PGresult *rows, struct zs_error *e)
 {
     static const char *const heads[COLUMNS] = {"STARTED", "COMMAND", "BRANCH", "PEER",
-                                               "STATE",   "SENT",    "ERROR"};
+                                               "STATE",   "BYTES",   "ERROR"};
     static const bool right[COLUMNS] = {false, false, false, false, false, true, false};
     size_t n = (size_t)PQntuples(rows);
     CLEANUP(free_ptr) const char **cells = calloc(n + 1, COLUMNS * sizeof *cells);
@@ -116,10 +116,10 @@ static int run(struct cli *c, struct zs_error *e)
     CLEANUP(repo_close) struct repo repo = {.fd = -1};
     CLEANUP(server_close) struct server server = {0};
     CLEANUP(facts_fini) struct facts facts = {0};
-    struct pid_file file;
+    CLEANUP(fd_close) int probe = -1;
     TRY_REPO(&repo, c, e);
-    TRY(repo_pid_file(&repo, &file, e));
-    if (!file.locked)
+    TRY(repo_socket(&repo, &probe, e));
+    if (probe < 0)
         return repo_not_running(&repo, e);
     TRY(server_connect(&server, &repo, e));
     TRY(ask(c, &server, "status", 1, &facts.server, e));

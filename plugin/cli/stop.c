@@ -29,30 +29,30 @@ static int run(struct cli *c, struct zs_error *e)
 {
     CLEANUP(repo_close) struct repo repo = {.fd = -1};
     CLEANUP(fd_close) int process = -1;
-    struct pid_file file, again;
+    pid_t pid = 0, again = 0;
     TRY_REPO(&repo, c, e);
-    TRY(repo_pid_file(&repo, &file, e));
-    if (!file.locked || file.pid == 0)
+    TRY(repo_server_pid(&repo, &pid, e));
+    if (pid == 0)
         return repo_not_running(&repo, e);
-    process = pidfd_open(file.pid, 0);
+    process = pidfd_open(pid, 0);
     if (process < 0 && errno == ESRCH)
         return repo_not_running(&repo, e);
     if (process < 0)
-        return error_errno(e, errno, "cannot watch process %d", (int)file.pid);
-    TRY(repo_pid_file(&repo, &again, e));
-    if (!again.locked || again.pid != file.pid)
+        return error_errno(e, errno, "cannot watch process %d", (int)pid);
+    TRY(repo_server_pid(&repo, &again, e));
+    if (again != pid)
         return repo_not_running(&repo, e);
     if (pidfd_send_signal(process, SIGTERM, NULL, 0) != 0 && errno != ESRCH) {
-        (void)error_errno(e, errno, "cannot stop the pageserver (pid %d)", (int)file.pid);
+        (void)error_errno(e, errno, "cannot stop the pageserver (pid %d)", (int)pid);
         return error_hint(e, "Run this as the user that started it.");
     }
     struct pollfd gone = {.fd = process, .events = POLLIN};
     int rc = poll(&gone, 1, STOP_WAIT_S * 1000);
     if (rc < 0)
-        return error_errno(e, errno, "cannot wait for process %d", (int)file.pid);
+        return error_errno(e, errno, "cannot wait for process %d", (int)pid);
     if (rc == 0)
-        return not_gone(&repo, file.pid, e);
-    (void)printf("stopped (pid %d)\n", (int)file.pid);
+        return not_gone(&repo, pid, e);
+    (void)printf("stopped (pid %d)\n", (int)pid);
     return ZS_OK;
 }
 

@@ -1,0 +1,284 @@
+/* test_server.c - one command over a connection to a server that follows a script:
+ * rows, notices, errors, a cut connection, Ctrl-C.
+ * The server is a thread with a Unix socket in a folder of its own; it speaks just
+ * enough of PostgreSQL's protocol, and sends what each case says. */
+#include "../../support/suite.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/server.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* What the server sends, message by message: a type, and fields that end with '|'
+ * (a NUL on the wire). */
+struct script {
+    const char *const *messages;
+    bool interrupt; /* before it answers: Ctrl-C, until a CancelRequest comes */
+};
+
+struct fake {
+    char dir[32];
+    int listener;
+    struct repo repo;
+    const struct script *script;
+    char query[256]; /* that came */
+    bool cancelled;
+    pthread_t thread;
+};
+
+static bool read_all(int fd, void *out, size_t n)
+{
+    char *at = out;
+    while (n > 0) {
+        ssize_t got = read(fd, at, n);
+        if (got <= 0)
+            return false;
+        at += got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+static uint32_t big(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void put(int fd, char type, const void *body, uint32_t len)
+{
+    unsigned char message[1024];
+    uint32_t all = len + 4;
+    message[0] = (unsigned char)type;
+    for (int i = 0; i < 4; i++)
+        message[1 + i] = (unsigned char)(all >> (24 - 8 * i));
+    memcpy(message + 5, body, len);
+    CU_ASSERT(write(fd, message, len + 5) == (ssize_t)len + 5);
+}
+
+/* T: column names, all text.  D: values.  E and N: fields.  Others: as they are. */
+static void put_scripted(int fd, const char *text)
+{
+    unsigned char body[900] = {0};
+    uint32_t len = 0, fields = 0;
+    bool row = text[0] == 'T' || text[0] == 'D';
+    len = row ? 2 : 0;
+    for (const char *p = text + 1; *p != '\0'; fields++) {
+        size_t n = strcspn(p, "|");
+        if (text[0] == 'D') {
+            memset(body + len, 0, 3);
+            body[len + 3] = (unsigned char)n;
+            len += 4;
+        }
+        memcpy(body + len, p, n);
+        len += (uint32_t)n;
+        if (text[0] != 'D')
+            body[len++] = '\0';
+        if (text[0] == 'T') {
+            static const unsigned char text_column[18] = {0, 0,  0,   0,   0,   0,   0,   0,
+                                                          0, 25, 255, 255, 255, 255, 255, 255};
+            memcpy(body + len, text_column, sizeof text_column);
+            len += sizeof text_column;
+        }
+        p += n + (p[n] == '|');
+    }
+    if (row)
+        body[1] = (unsigned char)fields;
+    if (text[0] == 'E' || text[0] == 'N')
+        body[len++] = '\0';
+    put(fd, text[0], body, len);
+}
+
+static bool take_cancel(struct fake *f)
+{
+    unsigned char request[16];
+    CLEANUP(fd_close) int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    return fd >= 0 && read_all(fd, request, sizeof request) && big(request + 4) == 80877102;
+}
+
+static void *serve(void *arg)
+{
+    struct fake *f = arg;
+    unsigned char head[5], body[1024];
+    CLEANUP(fd_close) int probe = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    CLEANUP(fd_close) int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (!read_all(fd, head, 4) || !read_all(fd, body, big(head) - 4))
+        return NULL;
+    put(fd, 'R', "\0\0\0\0", 4);
+    put(fd, 'K', "\0\0\0\1\0\0\0\2", 8);
+    put(fd, 'Z', "I", 1);
+    if (!read_all(fd, head, 5) || head[0] != 'Q' || big(head + 1) - 4 > sizeof f->query ||
+        !read_all(fd, f->query, big(head + 1) - 4))
+        return NULL;
+    if (f->script->interrupt) {
+        CU_ASSERT(kill(getpid(), SIGINT) == 0);
+        f->cancelled = take_cancel(f);
+    }
+    for (const char *const *m = f->script->messages; *m != NULL; m++) {
+        if (strcmp(*m, "Z") == 0)
+            put(fd, 'Z', "I", 1);
+        else
+            put_scripted(fd, *m);
+    }
+    /* Until the client closes, unless the script ends in the middle. */
+    const char *const *last = f->script->messages;
+    while (*last != NULL && last[1] != NULL)
+        last++;
+    while (*last != NULL && strcmp(*last, "Z") == 0 && read(fd, body, sizeof body) > 0)
+        ;
+    return NULL;
+}
+
+static void fake_open(struct fake *f, const struct script *script)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[64];
+    memset(f, 0, sizeof *f);
+    f->script = script;
+    (void)strcpy(f->dir, "/tmp/test-server-XXXXXX");
+    CU_ASSERT_FATAL(mkdtemp(f->dir) != NULL);
+    (void)snprintf(f->repo.zenith, sizeof f->repo.zenith, "%s", f->dir);
+    f->repo.fd = open(f->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    (void)snprintf(path, sizeof path, "%s/.s.PGSQL.5432", f->dir);
+    (void)strcpy(address.sun_path, path);
+    f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_FATAL(bind(f->listener, (struct sockaddr *)&address, sizeof address) == 0);
+    CU_ASSERT_FATAL(listen(f->listener, 4) == 0);
+    CU_ASSERT_FATAL(pthread_create(&f->thread, NULL, serve, f) == 0);
+}
+
+static void fake_close(struct fake *f)
+{
+    char path[64];
+    CU_ASSERT(pthread_join(f->thread, NULL) == 0);
+    (void)close(f->listener);
+    (void)snprintf(path, sizeof path, "%s/.s.PGSQL.5432", f->dir);
+    (void)unlink(path);
+    (void)rmdir(f->dir);
+    repo_close(&f->repo);
+}
+
+struct heard {
+    unsigned count;
+    struct zs_error last;
+};
+
+static void hear(void *self, const struct zs_error *notice)
+{
+    struct heard *heard = self;
+    heard->count++;
+    heard->last = *notice;
+}
+
+static int run(struct fake *f, struct heard *heard, PGresult **rows, struct zs_error *e)
+{
+    CLEANUP(server_close) struct server s = {0};
+    const struct listener listener = {.self = heard, .notice = hear};
+    TRY(server_connect(&s, &f->repo, e));
+    return server_run(&s, "perform_push 'a'", &listener, rows, e);
+}
+
+static void test_rows_and_notices_come(void)
+{
+    static const char *const messages[] = {"NSNOTICE|C00000|Mfirst|D{}|",
+                                           "Tname|records|",
+                                           "NSNOTICE|C01000|Msecond|Hdo|",
+                                           "Da|12|",
+                                           "Cx|",
+                                           "Z",
+                                           NULL};
+    static const struct script script = {.messages = messages};
+    struct fake f;
+    struct heard heard = {0};
+    struct zs_error e = {0};
+    CLEANUP(result_clear) PGresult *rows = NULL;
+    fake_open(&f, &script);
+    ASSERT_OK(run(&f, &heard, &rows, &e));
+    fake_close(&f);
+    ASSERT_TEXT(f.query, "perform_push 'a'");
+    ASSERT_TEXT(row_text(rows, 0, "name"), "a");
+    CU_ASSERT(row_number(rows, 0, "records") == 12 && row_number(rows, 0, "name") == 0);
+    ASSERT_TEXT(row_text(rows, 0, "nothing"), "");
+    ASSERT_TEXT(row_text(rows, 1, "name"), "");
+    CU_ASSERT(heard.count == 2);
+    ASSERT_TEXT(heard.last.message, "second");
+    ASSERT_TEXT(heard.last.hint, "do");
+}
+
+static void test_errors_come_as_the_server_said_them(void)
+{
+    static const struct {
+        const char *messages[4];
+        const char *sqlstate, *message;
+    } cases[] = {
+        {{"ESERROR|CZS002|Mdiverged|Dafter 0/1|Hpull|", "Z", NULL}, "ZS002", "diverged"},
+        {{"Tname|", "ESERROR|C57014|Mcancelled|", "Z", NULL}, "57014", "cancelled"},
+        {{"ESERROR|", "Z", NULL}, "XX000", "the server did not say why"},
+        {{"Cx|", "Z", NULL}, "08P01", "the server gave no rows"},
+        {{"Tname|", "Da|", NULL}, "08006", NULL},
+        {{NULL}, "08006", NULL},
+        {{"ESFATAL|C57P01|Mshutting down|", NULL}, "57P01", "shutting down"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct script script = {.messages = cases[i].messages};
+        struct fake f;
+        struct heard heard = {0};
+        struct zs_error e = {0};
+        CLEANUP(result_clear) PGresult *rows = NULL;
+        fake_open(&f, &script);
+        ASSERT_FAILS(run(&f, &heard, &rows, &e), cases[i].sqlstate);
+        fake_close(&f);
+        if (cases[i].message != NULL)
+            ASSERT_TEXT(e.message, cases[i].message);
+    }
+}
+
+static void test_an_interrupt_asks_the_server_and_waits_for_its_word(void)
+{
+    static const char *const stopped[] = {"ESERROR|C57014|Mcancelled|", "Z", NULL};
+    static const char *const done[] = {"Tname|", "Da|", "Cx|", "Z", NULL};
+    static const char *const *const words[] = {stopped, done};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const struct script script = {.messages = words[i], .interrupt = true};
+        struct fake f;
+        struct heard heard = {0};
+        struct zs_error e = {0};
+        CLEANUP(result_clear) PGresult *rows = NULL;
+        sigset_t set;
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGINT);
+        (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* the fake's thread must not take it */
+        fake_open(&f, &script);
+        int rc = run(&f, &heard, &rows, &e);
+        fake_close(&f);
+        CU_ASSERT(f.cancelled && heard.count == 1);
+        CU_ASSERT(words[i] == done ? rc == ZS_OK : error_is(&e, ZS_CANCELLED));
+    }
+}
+
+static void test_nobody_there_is_said_with_what_to_type(void)
+{
+    struct repo repo = {.dir = "/tmp", .zenith = "/tmp"};
+    struct server s;
+    struct zs_error e = {0};
+    char dir[] = "/tmp/test-server-XXXXXX";
+    CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
+    repo.fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    ASSERT_FAILS(server_connect(&s, &repo, &e), ZS_CANNOT_CONNECT);
+    CU_ASSERT(strstr(e.hint, "zenith start") != NULL);
+    repo_close(&repo);
+    (void)rmdir(dir);
+}
+
+SUITE("cli/server", {"rows and notices come", test_rows_and_notices_come},
+      {"errors come as the server said them", test_errors_come_as_the_server_said_them},
+      {"an interrupt asks the server and waits for its word",
+       test_an_interrupt_asks_the_server_and_waits_for_its_word},
+      {"nobody there is said with what to type", test_nobody_there_is_said_with_what_to_type})
