@@ -150,6 +150,28 @@ static int32_t snapshot_history(struct zs_snapshot *snapshot, zs_lsn upto_lsn,
     return now.after ? fault_say(&now, e) : ZS_OK;
 }
 
+static int32_t blob_read(struct zs_snapshot *snapshot, const char *name, void *buf,
+                         uint64_t buf_bytes, uint64_t *len, struct zs_error *e)
+{
+    struct stub_fault_store *s = snapshot->store;
+    struct fault_now now = fault_ask(s, "blob_read");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(s->inner.blob_read(snapshot->inner, name, buf, buf_bytes, len, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
+static int32_t blob_list(struct zs_snapshot *snapshot, zs_blob_visit visit, void *context,
+                         struct zs_error *e)
+{
+    struct stub_fault_store *s = snapshot->store;
+    struct fault_now now = fault_ask(s, "blob_list");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(s->inner.blob_list(snapshot->inner, visit, context, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
 static void iter_close(struct zs_iter *it)
 {
     if (it->inner != NULL)
@@ -186,6 +208,17 @@ static int32_t iter_seek(struct zs_iter *it, const uint8_t key[ZS_KEY_BYTES], st
     if (now.before)
         return fault_say(&now, e);
     TRY(s->inner.iter_seek(it->inner, key, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
+static int32_t iter_range(struct zs_iter *it, const uint8_t first[ZS_KEY_BYTES],
+                          const uint8_t last[ZS_KEY_BYTES], struct zs_error *e)
+{
+    struct stub_fault_store *s = it->store;
+    struct fault_now now = fault_ask(s, "iter_range");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(s->inner.iter_range(it->inner, first, last, e));
     return now.after ? fault_say(&now, e) : ZS_OK;
 }
 
@@ -321,7 +354,8 @@ int stub_fault_store_open(const struct zs_store *inner, struct stub_faults *f,
     struct stub_fault_store *s = calloc(1, sizeof *s);
     if (s == NULL)
         return error_memory(e);
-    s->inner = *inner;
+    memcpy(&s->inner, inner,
+           inner->struct_size < sizeof s->inner ? inner->struct_size : sizeof s->inner);
     s->faults = f;
     s->table = (struct zs_store){
         .struct_size = sizeof s->table,
@@ -341,6 +375,9 @@ int stub_fault_store_open(const struct zs_store *inner, struct stub_faults *f,
         .ingest_state = ingest_state,
         .ingest_commit = ingest_commit,
         .ingest_close = ingest_close,
+        .blob_read = blob_read,
+        .blob_list = blob_list,
+        .iter_range = iter_range,
     };
     *out = s;
     return ZS_OK;

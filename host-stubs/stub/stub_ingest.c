@@ -285,12 +285,15 @@ int32_t stub_ingest_commit(struct zs_ingest *in, const struct zs_commit *theirs,
         return error_set(e, ZS_INTERNAL_ERROR, "the ingest has ended already");
     in->over = true;
     TRY(check_commit(in, &c, e));
+    TRY(blobs_check(c.blobs, c.nblobs, e));
     struct version_change change = {.run = &in->run,
                                     .points = c.points,
                                     .npoints = c.npoints,
                                     .end = c.end,
                                     .gc_cutoff_lsn = c.gc_cutoff_lsn,
-                                    .keep_points = stub_has_digest(in->store)};
+                                    .keep_points = stub_has_digest(in->store),
+                                    .blobs = c.blobs,
+                                    .nblobs = c.nblobs};
     stub_lock(in->store);
     int rc = in->create ? make_branch(in, &change, e) : move_branch(in, &change, e);
     stub_unlock(in->store);

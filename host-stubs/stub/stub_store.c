@@ -20,7 +20,7 @@ struct zs_iter {
     struct stub_store *store;
     struct version *version; /* owned reference */
     zs_lsn after_lsn, upto_lsn;
-    uint64_t at; /* the next record to look at */
+    uint64_t at, end; /* the next record to look at; the first one not to */
 };
 
 /* ---- branches --------------------------------------------------------------------- */
@@ -158,6 +158,30 @@ static int32_t snapshot_history(struct zs_snapshot *s, zs_lsn upto_lsn, struct z
     return ZS_OK;
 }
 
+/* ---- blobs ------------------------------------------------------------------------ */
+
+static int32_t blob_read(struct zs_snapshot *s, const char *name, void *buf, uint64_t buf_bytes,
+                         uint64_t *len, struct zs_error *e)
+{
+    const struct blob *b = version_blob(s->version, name);
+    if (b == NULL)
+        return error_set(e, ZS_NO_SUCH_BRANCH, "there is no blob \"%s\"", name);
+    if (b->len > 0 && b->len <= buf_bytes)
+        memcpy(buf, b->bytes, b->len);
+    *len = b->len;
+    return ZS_OK;
+}
+
+static int32_t blob_list(struct zs_snapshot *s, zs_blob_visit visit, void *context,
+                         struct zs_error *e)
+{
+    (void)e;
+    for (uint64_t i = 0; i < s->version->nblobs; i++)
+        if (visit(context, s->version->blobs[i]->name, s->version->blobs[i]->len) != 0)
+            break;
+    return ZS_OK;
+}
+
 /* ---- iterators -------------------------------------------------------------------- */
 
 static int32_t iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
@@ -169,24 +193,42 @@ static int32_t iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn 
     *it = (struct zs_iter){.store = snapshot->store,
                            .version = version_retain(snapshot->version),
                            .after_lsn = after_lsn,
-                           .upto_lsn = upto_lsn};
+                           .upto_lsn = upto_lsn,
+                           .end = snapshot->version->n};
     count_handle(it->store, true);
     *out = it;
     return ZS_OK;
 }
 
-static int32_t iter_seek(struct zs_iter *it, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e)
+/* The first record with a key >= `key`, or > if `behind`. */
+static uint64_t find_key(const struct version *v, const uint8_t *key, bool behind)
 {
-    (void)e;
-    uint64_t low = 0, high = it->version->n;
+    uint64_t low = 0, high = v->n;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (memcmp(it->version->records[middle].key, key, ZS_KEY_BYTES) < 0)
+        int order = memcmp(v->records[middle].key, key, ZS_KEY_BYTES);
+        if (order < 0 || (behind && order == 0))
             low = middle + 1;
         else
             high = middle;
     }
-    it->at = low;
+    return low;
+}
+
+static int32_t iter_seek(struct zs_iter *it, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e)
+{
+    (void)e;
+    it->at = find_key(it->version, key, false);
+    it->end = it->version->n;
+    return ZS_OK;
+}
+
+static int32_t iter_range(struct zs_iter *it, const uint8_t first[ZS_KEY_BYTES],
+                          const uint8_t last[ZS_KEY_BYTES], struct zs_error *e)
+{
+    (void)e;
+    it->at = find_key(it->version, first, false);
+    it->end = find_key(it->version, last, true);
     return ZS_OK;
 }
 
@@ -204,7 +246,7 @@ static int32_t iter_next(struct zs_iter *it, struct zs_record *records, uint64_t
     bool copies = (it->store->options & STUB_STORE_COPIES) != 0;
     uint64_t looks = (it->store->options & STUB_STORE_SHORT_LOOKS) != 0 ? SHORT_LOOK_MAX : LOOK_MAX;
     uint64_t got = 0, used = 0;
-    for (; it->at < it->version->n && got < n && looks > 0; it->at++, looks--) {
+    for (; it->at < it->end && got < n && looks > 0; it->at++, looks--) {
         const struct zs_record *r = &it->version->records[it->at];
         if (r->lsn <= it->after_lsn || r->lsn > it->upto_lsn)
             continue;
@@ -223,7 +265,7 @@ static int32_t iter_next(struct zs_iter *it, struct zs_record *records, uint64_t
         }
     }
     *count = got;
-    *more = it->at < it->version->n;
+    *more = it->at < it->end;
     return ZS_OK;
 }
 
@@ -406,7 +448,8 @@ int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *
     store->options = options;
     store->table = (struct zs_store){
         .struct_size = sizeof store->table,
-        .features = stub_has_digest(store) ? ZS_STORE_DIGEST : 0,
+        .features = (stub_has_digest(store) ? ZS_STORE_DIGEST : 0) |
+                    ((options & STUB_STORE_NO_BLOBS) == 0 ? ZS_STORE_BLOBS : 0),
         .self = store,
         .branch_find = branch_find,
         .branch_list = branch_list,
@@ -422,6 +465,9 @@ int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *
         .ingest_state = stub_ingest_state,
         .ingest_commit = stub_ingest_commit,
         .ingest_close = stub_ingest_close,
+        .blob_read = blob_read,
+        .blob_list = blob_list,
+        .iter_range = iter_range,
     };
     *out = store;
     return ZS_OK;

@@ -19,8 +19,9 @@ struct stub_store;
     2u /* iter_next copies values into the caller's buffer, as a store                             \
           must whose memory is not stable; without it it gives views */
 #define STUB_STORE_SHORT_LOOKS                                                                     \
-    4u /* iter_next comes back after a few records that are not in                                 \
-          the range, with *more set and *count 0 as it may be */
+    4u                         /* iter_next comes back after a few records that are not in         \
+                                  the range, with *more set and *count 0 as it may be */
+#define STUB_STORE_NO_BLOBS 8u /* a host that keeps no blobs: no ZS_STORE_BLOBS */
 
 int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *e);
 void stub_store_close(struct stub_store *store);

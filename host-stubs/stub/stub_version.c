@@ -87,6 +87,12 @@ int run_add(struct run *r, const struct zs_record *record, struct zs_error *e)
     return ZS_OK;
 }
 
+static void blob_release(struct blob *b)
+{
+    if (atomic_fetch_sub(&b->refs, 1) == 1)
+        free(b);
+}
+
 struct version *version_retain(struct version *v)
 {
     atomic_fetch_add(&v->refs, 1);
@@ -97,7 +103,10 @@ void version_release(struct version *v)
 {
     if (v == NULL || atomic_fetch_sub(&v->refs, 1) != 1)
         return;
+    for (uint64_t i = 0; i < v->nblobs; i++)
+        blob_release(v->blobs[i]);
     values_release(v->values);
+    free(v->blobs);
     free(v->records);
     free(v->points);
     free(v);
@@ -105,7 +114,7 @@ void version_release(struct version *v)
 
 /* Room for so many records and points, none in it yet. */
 static struct version *version_alloc(const struct zs_branch_info *info, uint64_t n,
-                                     uint64_t npoints, struct zs_error *e)
+                                     uint64_t npoints, uint64_t nblobs, struct zs_error *e)
 {
     struct version *v = calloc(1, sizeof *v);
     if (v == NULL) {
@@ -116,7 +125,8 @@ static struct version *version_alloc(const struct zs_branch_info *info, uint64_t
     v->info = *info;
     v->records = malloc((n + 1) * sizeof *v->records); /* 0 bytes would give NULL */
     v->points = calloc(npoints + 1, sizeof *v->points);
-    if (v->records == NULL || v->points == NULL) {
+    v->blobs = calloc(nblobs + 1, sizeof(struct blob *));
+    if (v->records == NULL || v->points == NULL || v->blobs == NULL) {
         version_release(v);
         error_memory(e);
         return NULL;
@@ -126,7 +136,7 @@ static struct version *version_alloc(const struct zs_branch_info *info, uint64_t
 
 struct version *version_create(const struct zs_branch_info *info, struct zs_error *e)
 {
-    return version_alloc(info, 0, 0, e);
+    return version_alloc(info, 0, 0, 0, e);
 }
 
 int record_compare(const struct zs_record *a, const struct zs_record *b)
@@ -156,14 +166,84 @@ static void add_point(struct version *v, const struct zs_point *point)
     v->points[v->npoints++] = *point;
 }
 
+int blobs_check(const struct zs_blob *blobs, uint64_t n, struct zs_error *e)
+{
+    static const char characters[] = "abcdefghijklmnopqrstuvwxyz0123456789/_-";
+    for (uint64_t i = 0; i < n; i++) {
+        size_t len = strnlen(blobs[i].name, ZS_BLOB_NAME_MAX + 1);
+        if (len == 0 || len > ZS_BLOB_NAME_MAX || strspn(blobs[i].name, characters) != len)
+            return error_set(e, ZS_BAD_VALUE, "blob %llu has no proper name",
+                             (unsigned long long)i + 1);
+        if (blobs[i].data != NULL && blobs[i].len > ZS_BLOB_MAX)
+            return error_set(e, ZS_VALUE_TOO_LARGE, "blob \"%s\" is too large", blobs[i].name);
+    }
+    return ZS_OK;
+}
+
+/* Where the name is or would be. */
+static uint64_t blob_place(const struct version *v, const char *name)
+{
+    uint64_t i = 0;
+    while (i < v->nblobs && strcmp(v->blobs[i]->name, name) < 0)
+        i++;
+    return i;
+}
+
+const struct blob *version_blob(const struct version *v, const char *name)
+{
+    uint64_t i = blob_place(v, name);
+    return i < v->nblobs && strcmp(v->blobs[i]->name, name) == 0 ? v->blobs[i] : NULL;
+}
+
+static void share_blobs(struct version *v, const struct version *old)
+{
+    for (uint64_t i = 0; i < old->nblobs; i++) {
+        atomic_fetch_add(&old->blobs[i]->refs, 1);
+        v->blobs[v->nblobs++] = old->blobs[i];
+    }
+}
+
+/* Keep or remove one; there is room. */
+static int set_blob(struct version *v, const struct zs_blob *blob, struct zs_error *e)
+{
+    uint64_t i = blob_place(v, blob->name);
+    bool there = version_blob(v, blob->name) != NULL;
+    struct blob *fresh = NULL;
+    if (blob->data != NULL) {
+        fresh = calloc(1, sizeof *fresh + blob->len);
+        if (fresh == NULL)
+            return error_memory(e);
+        atomic_init(&fresh->refs, 1);
+        fresh->len = blob->len;
+        (void)stpcpy(fresh->name, blob->name); /* checked before */
+        memcpy(fresh->bytes, blob->data, blob->len);
+    }
+    if (there) {
+        blob_release(v->blobs[i]);
+        memmove(&v->blobs[i], &v->blobs[i + 1], (--v->nblobs - i) * sizeof(struct blob *));
+    }
+    if (fresh != NULL) {
+        memmove(&v->blobs[i + 1], &v->blobs[i], (v->nblobs++ - i) * sizeof(struct blob *));
+        v->blobs[i] = fresh;
+    }
+    return ZS_OK;
+}
+
 struct version *version_after(const struct version *old, const struct version_change *change,
                               struct zs_error *e)
 {
     const struct run *run = change->run;
     struct version *v =
-        version_alloc(&old->info, old->n + run->n, old->npoints + change->npoints + 1, e);
+        version_alloc(&old->info, old->n + run->n, old->npoints + change->npoints + 1,
+                      old->nblobs + change->nblobs, e);
     if (v == NULL)
         return NULL;
+    share_blobs(v, old);
+    for (uint64_t i = 0; i < change->nblobs; i++)
+        if (set_blob(v, &change->blobs[i], e) != ZS_OK) {
+            version_release(v);
+            return NULL;
+        }
     merge_records(v, old, run);
     for (uint64_t i = 0; i < old->npoints; i++)
         add_point(v, &old->points[i]);
@@ -212,7 +292,7 @@ static uint64_t hidden_versions(const struct zs_record *versions, uint64_t n, zs
 
 struct version *version_collected(const struct version *old, zs_lsn cutoff_lsn, struct zs_error *e)
 {
-    struct version *v = version_alloc(&old->info, old->n, old->npoints, e);
+    struct version *v = version_alloc(&old->info, old->n, old->npoints, old->nblobs, e);
     if (v == NULL)
         return NULL;
     for (uint64_t i = 0, end; i < old->n; i = end) {
@@ -226,6 +306,7 @@ struct version *version_collected(const struct version *old, zs_lsn cutoff_lsn, 
     }
     memcpy(v->points, old->points, old->npoints * sizeof *v->points);
     v->npoints = old->npoints;
+    share_blobs(v, old);
     v->info.gc_cutoff_lsn = cutoff_lsn;
     v->values = old->values;
     if (v->values != NULL)

@@ -40,6 +40,14 @@ void run_fini(struct run *r);
 /* Append a copy of the record and its value. */
 int run_add(struct run *r, const struct zs_record *record, struct zs_error *e);
 
+/* A blob of the plugin's, shared by the versions that have it. */
+struct blob {
+    atomic_ulong refs;
+    char name[ZS_BLOB_NAME_MAX + 1];
+    uint64_t len;
+    unsigned char bytes[];
+};
+
 struct version {
     atomic_ulong refs;
     struct zs_branch_info info;
@@ -47,6 +55,8 @@ struct version {
     uint64_t n;
     struct zs_point *points; /* ascending by lsn */
     uint64_t npoints;
+    struct blob **blobs; /* in name order; owned references */
+    uint64_t nblobs;
     struct values *values;
 };
 
@@ -65,7 +75,15 @@ struct version_change {
     struct zs_point end; /* the new state */
     zs_lsn gc_cutoff_lsn;
     bool keep_points; /* false: a store without digests */
+    const struct zs_blob *blobs;
+    uint64_t nblobs;
 };
+
+/* 22023 or 54000 unless these blobs may be committed. */
+int blobs_check(const struct zs_blob *blobs, uint64_t n, struct zs_error *e);
+
+/* NULL if there is none. */
+const struct blob *version_blob(const struct version *v, const char *name);
 
 /* The version after the commit; `old` stays as it was. */
 struct version *version_after(const struct version *old, const struct version_change *change,

@@ -10,13 +10,15 @@
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
-/* Defines fn_ptr(), the CLEANUP of a pointer whose closer is fn(pointer). */
+/* Defines fn_ptr(), the CLEANUP of a pointer whose closer is fn(pointer).
+ * NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses */
 #define CLEANUP_POINTER(type, fn)                                                                  \
     static inline void fn##_ptr(type **p)                                                          \
     {                                                                                              \
         if (*p != NULL)                                                                            \
             fn(*p);                                                                                \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* CLEANUP(free_ptr) char *p: for anything from malloc. */
 static inline void free_ptr(void *p)
@@ -24,7 +26,7 @@ static inline void free_ptr(void *p)
     free(*(void **)p);
 }
 
-/* CLEANUP(fd_close) int fd = -1 */
+/* CLEANUP(fd_close) int fd = -1.  NOLINTNEXTLINE(readability-non-const-parameter) */
 static inline void fd_close(int *fd)
 {
     if (*fd >= 0)

@@ -6,6 +6,7 @@
  * Threads: none of its own, no state but the caller's handles. */
 #include "store/store.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "model/lsn.h"
 
@@ -14,6 +15,7 @@
 
 #define TABLE_BYTES_NEEDED ZS_STORE_SIZE_V1
 #define TABLE_BYTES_MAX    65536u /* more is garbage, not a table */
+#define BLOB_FIRST_BYTES   65536u /* most blobs fit; a larger one is read twice */
 #define FEATURES_KNOWN     (ZS_STORE_DIGEST | ZS_STORE_BLOBS)
 
 /* ---- import ------------------------------------------------------------------- */
@@ -225,52 +227,37 @@ int snapshot_history(const struct snapshot *s, zs_lsn upto_lsn, struct zs_point 
 int snapshot_blob(const struct snapshot *s, const char *name, uint8_t **data, uint64_t *len,
                   struct zs_error *e)
 {
-    struct zs_error missing = {0};
+    struct zs_error found = {0};
     *data = NULL;
-    *len = 0;
-    if (s->handle == NULL)
-        return closed(e, "blob_read");
-    for (uint64_t size = 64 * 1024;; size = *len) {
-        uint8_t *buf = malloc(size);
-        if (buf == NULL)
-            return error_memory(e);
-        if (error_check(s->store->blob_read(s->handle, name, buf, size, len, &missing), &missing,
-                        "blob_read") != ZS_OK) {
-            free(buf);
-            if (error_is(&missing, ZS_NO_SUCH_BRANCH))
-                return ZS_OK;
-            *e = missing;
-            return ZS_FAIL;
-        }
-        if (*len <= size) {
-            *data = buf;
-            return ZS_OK;
-        }
-        free(buf);
-        if (*len > ZS_BLOB_MAX)
-            return broken(e, "blob_read", "gave a blob larger than a blob may be");
-    }
-}
-
-int snapshot_blobs(const struct snapshot *s, zs_blob_visit visit, void *context, struct zs_error *e)
-{
-    if (s->handle == NULL)
-        return closed(e, "blob_list");
-    return error_check(s->store->blob_list(s->handle, visit, context, e), e, "blob_list");
-}
-
-/* ---- blobs ------------------------------------------------------------------------ */
-
-int blob_read(const struct snapshot *s, const char *name, void *buf, uint64_t buf_bytes,
-              uint64_t *len, struct zs_error *e)
-{
     *len = 0;
     if (s->handle == NULL)
         return closed(e, "blob_read");
     if (!store_has(s->store, ZS_STORE_BLOBS))
         return no_blobs(e, "blob_read");
-    TRY(error_check(s->store->blob_read(s->handle, name, buf, buf_bytes, len, e), e, "blob_read"));
-    return *len > ZS_BLOB_MAX ? broken(e, "blob_read", "gave more than a blob may hold") : ZS_OK;
+    uint64_t size = BLOB_FIRST_BYTES;
+    for (int attempt = 0; attempt < 2; attempt++) { /* the first tells the size */
+        CLEANUP(free_ptr) uint8_t *buf = malloc(size);
+        uint64_t got = 0;
+        if (buf == NULL)
+            return error_memory(e);
+        if (error_check(s->store->blob_read(s->handle, name, buf, size, &got, &found), &found,
+                        "blob_read") != ZS_OK) {
+            if (error_is(&found, ZS_NO_SUCH_BRANCH))
+                return ZS_OK;
+            *e = found;
+            return ZS_FAIL;
+        }
+        if (got > ZS_BLOB_MAX)
+            return broken(e, "blob_read", "gave more than a blob may hold");
+        if (got <= size) {
+            *data = buf;
+            *len = got;
+            buf = NULL;
+            return ZS_OK;
+        }
+        size = got;
+    }
+    return broken(e, "blob_read", "gave two sizes for one blob");
 }
 
 struct blob_listing {
@@ -293,7 +280,7 @@ static int32_t check_and_visit_blob(void *context, const char *name, uint64_t le
     return l->visit(l->context, name, len);
 }
 
-int blob_list(const struct snapshot *s, zs_blob_visit visit, void *context, struct zs_error *e)
+int snapshot_blobs(const struct snapshot *s, zs_blob_visit visit, void *context, struct zs_error *e)
 {
     struct blob_listing l = {.visit = visit, .context = context};
     if (s->handle == NULL)
@@ -311,7 +298,6 @@ int iter_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, struc
 {
     struct iter it = {.store = s->store, .after_lsn = after_lsn, .upto_lsn = upto_lsn};
     memset(out, 0, sizeof *out);
-    memset(it.end_key, 0xFF, sizeof it.end_key);
     if (s->handle == NULL)
         return closed(e, "iter_open");
     TRY(error_check(s->store->iter_open(s->handle, after_lsn, upto_lsn, &it.handle, e), e,
@@ -338,6 +324,8 @@ int iter_range(struct iter *it, const uint8_t first[ZS_KEY_BYTES], const uint8_t
 {
     if (it->handle == NULL)
         return closed(e, "iter_range");
+    if (!store_has(it->store, ZS_STORE_BLOBS))
+        return no_blobs(e, "iter_range");
     TRY(error_check(it->store->iter_range(it->handle, first, last, e), e, "iter_range"));
     memcpy(it->last_key, first, ZS_KEY_BYTES);
     memcpy(it->bound, last, ZS_KEY_BYTES);
@@ -355,8 +343,6 @@ static const char *record_fault(const struct iter *it, const uint8_t *last_key, 
     int order = memcmp(r->key, last_key, ZS_KEY_BYTES);
     if (order < 0 || (order == 0 && r->lsn <= last_lsn))
         return "gave records out of order";
-    if (it->bounded && memcmp(r->key, it->bound, ZS_KEY_BYTES) > 0)
-        return "gave a record behind the range";
     if (r->kind < ZS_KIND_IMAGE || r->kind > ZS_KIND_TOMBSTONE)
         return "gave a record of an unknown kind";
     if (r->len > ZS_VALUE_MAX)
@@ -395,7 +381,7 @@ int iter_next(struct iter *it, struct zs_record *records, uint64_t n, void *buf,
         last_lsn = records[i].lsn;
     }
     if (got > 0) { /* in order: if the last is in the range, all are */
-        if (memcmp(last_key, it->end_key, ZS_KEY_BYTES) > 0)
+        if (it->bounded && memcmp(last_key, it->bound, ZS_KEY_BYTES) > 0)
             return broken(e, "iter_next", "gave a record behind the range of keys");
         memcpy(it->last_key, last_key, ZS_KEY_BYTES);
         it->last_lsn = last_lsn;

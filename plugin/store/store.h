@@ -28,7 +28,6 @@ struct iter {
     struct zs_iter *handle;
     zs_lsn after_lsn, upto_lsn;
     uint8_t last_key[ZS_KEY_BYTES]; /* of the last record that was returned */
-    uint8_t end_key[ZS_KEY_BYTES];  /* no record comes from behind it */
     zs_lsn last_lsn;                /* 0: none yet, or a seek since */
     uint8_t bound[ZS_KEY_BYTES];    /* nothing above it, once iter_range was called */
     bool bounded;
@@ -62,25 +61,18 @@ void snapshot_close(struct snapshot *s);
 int snapshot_history(const struct snapshot *s, zs_lsn upto_lsn, struct zs_point *points, uint64_t n,
                      uint64_t *count, struct zs_error *e);
 
-/* Only for a store with ZS_STORE_BLOBS.  snapshot_blob gives a malloc'ed copy, the
+/* Only for a store with ZS_STORE_BLOBS, else 0A000.  snapshot_blob gives a malloc'ed copy, the
  * caller's; NULL and ZS_OK if there is none of that name. */
 int snapshot_blob(const struct snapshot *s, const char *name, uint8_t **data, uint64_t *len,
                   struct zs_error *e);
 int snapshot_blobs(const struct snapshot *s, zs_blob_visit visit, void *context,
                    struct zs_error *e);
 
-/* With ZS_STORE_BLOBS, else 0A000.  *len beyond buf_bytes: buf was left alone. */
-int blob_read(const struct snapshot *s, const char *name, void *buf, uint64_t buf_bytes,
-              uint64_t *len, struct zs_error *e);
-int blob_list(const struct snapshot *s, zs_blob_visit visit, void *context, struct zs_error *e);
-
 int iter_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, struct iter *out,
               struct zs_error *e);
 int iter_seek(struct iter *it, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e);
-/* Only for a store with ZS_STORE_BLOBS. */
-int iter_range(struct iter *it, const uint8_t first[ZS_KEY_BYTES], const uint8_t last[ZS_KEY_BYTES],
-               struct zs_error *e);
-/* With ZS_STORE_BLOBS, else 0A000.  A later seek or range takes this one's place. */
+/* Only for a store with ZS_STORE_BLOBS, else 0A000.  A later seek or range takes this one's place.
+ */
 int iter_range(struct iter *it, const uint8_t first[ZS_KEY_BYTES], const uint8_t last[ZS_KEY_BYTES],
                struct zs_error *e);
 /* Besides: checks that what came is in range and in order (XX000 if not). */
