@@ -408,17 +408,14 @@ static int export(struct export *x, zs_lsn asked, struct pgdata_result *result, 
 {
     TRY(choose_state(x, asked, e));
     TRY(find_total(x, e));
-    TRY(pgtree_open(x->dir, &x->tree, e));
+    TRY(pgtree_open(x->dir, x->watch, &x->tree, e));
     TRY(make_folders(x, e));
     TRY(take_all(x, e));
     TRY(write_wal(x, e));
     TRY(write_configuration(x, e));
     TRY(pgtree_sync(x->tree, e));
     TRY(watch_poll(x->watch, e));
-    TRY(pgtree_file(x->tree, "global/pg_control", false, e));
-    TRY(pgtree_write(x->tree, x->control_bytes, x->control_len, e));
-    TRY(pgtree_sync(x->tree, e));
-    pgtree_seal(x->tree);
+    TRY(pgtree_seal(x->tree, "global", "pg_control", x->control_bytes, x->control_len, e));
     *result = (struct pgdata_result){
         .to_lsn = x->lsn, .records = pgtree_files(x->tree), .bytes = pgtree_bytes(x->tree)};
     watch_progress(x->watch, x->total_bytes, x->total_bytes);

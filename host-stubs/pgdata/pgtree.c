@@ -15,6 +15,7 @@ enum { BUFFER_BYTES = 1 << 20, FOLDER_MODE = 0700, FILE_MODE = 0600 };
 
 struct pgtree {
     const char *path; /* the caller's */
+    const struct pgdata_watch *watch;
     int root;
     bool made; /* the directory itself */
     bool sealed;
@@ -109,13 +110,15 @@ static int make_root(struct pgtree *t, struct zs_error *e)
     return ZS_OK;
 }
 
-int pgtree_open(const char *path, struct pgtree **out, struct zs_error *e)
+int pgtree_open(const char *path, const struct pgdata_watch *watch, struct pgtree **out,
+                struct zs_error *e)
 {
     struct pgtree *t = malloc(sizeof *t);
     if (t == NULL)
         return error_memory(e);
     memset(t, 0, offsetof(struct pgtree, buffer));
     t->path = path;
+    t->watch = watch;
     t->root = -1;
     t->fd = -1;
     if (make_root(t, e) != ZS_OK) {
@@ -161,8 +164,7 @@ static int flush(struct pgtree *t, struct zs_error *e)
     return ZS_OK;
 }
 
-/* Writing back starts at once, so that the sync at the end, which cannot be cancelled,
- * finds little left to do. */
+/* Writing back starts at once, so that the sync at the end finds little left to do. */
 static int end_file(struct pgtree *t, struct zs_error *e)
 {
     if (t->fd < 0)
@@ -220,22 +222,61 @@ int pgtree_extend(struct pgtree *t, uint64_t bytes, struct zs_error *e)
     return ZS_OK;
 }
 
-/* syncfs: one call for thousands of files, folders included.  The directory's own name
- * is an entry of its parent. */
+static int sync_fd(const struct pgtree *t, int fd, const char *name, struct zs_error *e)
+{
+    return fsync(fd) == 0 ? ZS_OK : cannot_write(t, errno, name, e);
+}
+
+static int sync_inside(const struct pgtree *t, int parent, const char *name, struct zs_error *e);
+
+static int sync_entry(const struct pgtree *t, int parent, const char *name, struct zs_error *e)
+{
+    struct stat st;
+    TRY(watch_poll(t->watch, e));
+    CLEANUP(fd_close) int fd = openat(parent, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return cannot_write(t, errno, name, e);
+    return S_ISDIR(st.st_mode) ? sync_inside(t, parent, name, e) : sync_fd(t, fd, name, e);
+}
+
+static int sync_inside(const struct pgtree *t, int parent, const char *name, struct zs_error *e)
+{
+    CLEANUP(folder_close) DIR *d = open_folder(parent, name);
+    const char *entry;
+    if (d == NULL)
+        return cannot_write(t, errno, name, e);
+    while ((entry = next_name(d)) != NULL)
+        TRY(sync_entry(t, dirfd(d), entry, e));
+    return sync_fd(t, dirfd(d), name, e);
+}
+
 int pgtree_sync(struct pgtree *t, struct zs_error *e)
 {
     TRY(end_file(t, e));
-    if (syncfs(t->root) != 0)
-        return cannot_write(t, errno, "", e);
-    CLEANUP(fd_close) int parent = openat(t->root, "..", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-    if (parent >= 0 && fsync(parent) != 0)
-        return cannot_write(t, errno, "..", e);
-    return ZS_OK;
+    return sync_inside(t, t->root, ".", e);
 }
 
-void pgtree_seal(struct pgtree *t)
+static int sync_folder(const struct pgtree *t, const char *path, struct zs_error *e)
 {
+    CLEANUP(fd_close) int fd = openat(t->root, path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    return fd < 0 ? cannot_write(t, errno, path, e) : sync_fd(t, fd, path, e);
+}
+
+/* The directory's own name is an entry of its parent, which may be closed to us. */
+int pgtree_seal(struct pgtree *t, const char *folder, const char *name, const void *bytes,
+                size_t len, struct zs_error *e)
+{
+    CLEANUP(fd_close) int parent = openat(t->root, "..", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (parent >= 0)
+        TRY(sync_fd(t, parent, "..", e));
+    TRY(pgtree_file(t, pgpath_join(folder, name).s, false, e));
+    TRY(pgtree_write(t, bytes, len, e));
+    TRY(flush(t, e));
+    TRY(sync_fd(t, t->fd, t->name, e));
+    TRY(end_file(t, e));
+    TRY(sync_folder(t, folder, e));
     t->sealed = true;
+    return ZS_OK;
 }
 
 uint64_t pgtree_files(const struct pgtree *t)

@@ -7,11 +7,14 @@
 #define HOST_STUBS_PGDATA_PGTREE_H
 
 #include "pgdata/pgpath.h"
+#include "pgdata/watch.h"
 
 struct pgtree;
 
-/* 42710 if the directory is there and not empty; 22023 if its parent is missing. */
-int pgtree_open(const char *path, struct pgtree **out, struct zs_error *e);
+/* 42710 if the directory is there and not empty; 22023 if its parent is missing.
+ * The path and the watch must outlive it. */
+int pgtree_open(const char *path, const struct pgdata_watch *watch, struct pgtree **out,
+                struct zs_error *e);
 
 /* Not sealed: removes what was written, and the directory if it was made here. */
 void pgtree_close(struct pgtree *t);
@@ -30,11 +33,13 @@ int pgtree_seek(struct pgtree *t, uint64_t offset, struct zs_error *e);
 /* Make the file at least this long. */
 int pgtree_extend(struct pgtree *t, uint64_t bytes, struct zs_error *e);
 
-/* End the last file and bring all to disk. */
+/* End the last file and bring all to disk, file by file: syncfs would wait for whatever
+ * else is being written on that disk, and could not be cancelled. */
 int pgtree_sync(struct pgtree *t, struct zs_error *e);
 
-/* From here on close leaves it alone. */
-void pgtree_seal(struct pgtree *t);
+/* Write the one last file, bring it to disk, and leave the tree alone from here on. */
+int pgtree_seal(struct pgtree *t, const char *folder, const char *name, const void *bytes,
+                size_t len, struct zs_error *e);
 
 uint64_t pgtree_files(const struct pgtree *t);
 uint64_t pgtree_bytes(const struct pgtree *t);

@@ -88,13 +88,13 @@ static inline void crafted_text(const struct crafted *c, const char *name, const
 /* A file of pages, each filled with one of the letters. */
 static inline void crafted_pages(const struct crafted *c, const char *name, const char *letters)
 {
+    enum { MOST = 8 };
+    char bytes[MOST * CRAFTED_BLOCK];
     size_t n = strlen(letters);
-    char *bytes = malloc(n * CRAFTED_BLOCK + 1);
-    CU_ASSERT_FATAL(bytes != NULL);
+    CU_ASSERT_FATAL(n <= MOST);
     for (size_t i = 0; i < n; i++)
         memset(bytes + i * CRAFTED_BLOCK, letters[i], CRAFTED_BLOCK);
     crafted_write(c, name, bytes, n * CRAFTED_BLOCK);
-    free(bytes);
 }
 
 static inline void crafted_folder(const struct crafted *c, const char *name)
