@@ -193,7 +193,7 @@ static int32_t run_load(void *self, const struct zs_session *session, const char
                         struct zs_error *e)
 {
     struct server *s = self;
-    struct own_args a;
+    struct own_args a = {0};
     struct module *module = NULL;
     char path[FILE_PATH_MAX];
     TRY(own_args_split(&a, args, 1, 1, "load 'PATH'", e));

@@ -112,6 +112,8 @@ static int join_destinations(const struct toml_doc *doc, char **out, struct zs_e
     TRY(toml_get_strings(doc, TOML_PATH("allow_destinations"), &list, &n, e));
     if (list == NULL && !toml_has(doc, TOML_PATH("allow_destinations")))
         return ZS_OK;
+    if (list == NULL)
+        n = 0;
     size_t len = 1;
     for (size_t i = 0; i < n; i++) {
         if (list[i][0] == '\0' || strpbrk(list[i], " \t\r\n") != NULL)

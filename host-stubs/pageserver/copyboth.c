@@ -144,7 +144,7 @@ static short accept_incoming(struct copyboth *c)
     short events = POLLOUT;
     if (pthread_mutex_trylock(&c->conn->read_lock) != 0)
         return events; /* the receiver is at it */
-    struct message m;
+    struct message m = {0};
     bool more = true;
     while (more && queue_has_room(c)) {
         more = pull(c, &m) == ZS_RECV_MESSAGE;

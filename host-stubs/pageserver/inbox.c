@@ -127,7 +127,7 @@ static void take_ahead(struct inbox *in)
     uint32_t want = in->header.len - in->filled;
     if (n > want)
         n = want;
-    if (n > 0 && !in->header.discard)
+    if (n > 0 && !in->header.discard && in->body.base != NULL)
         memcpy(in->body.bytes + in->filled, in->ahead + in->at, n);
     in->filled += n;
     in->at += n;
@@ -171,7 +171,7 @@ enum pump inbox_pump(struct inbox *in, struct stream *s, struct message *out, st
             return read_failed(got, false, e);
     }
     in->in_body = false;
-    if (in->header.discard)
+    if (in->header.discard || in->body.base == NULL)
         return PUMP_SKIPPED;
     in->body.bytes[in->header.len] = '\0';
     *out = (struct message){.type = in->header.type, .len = in->header.len, .body = in->body};

@@ -94,7 +94,7 @@ static void put_complete(struct wire_buf *b, const struct reply *r, const char *
     } else {
         (void)snprintf(tag, sizeof tag, "%s", command);
         for (char *p = tag; *p != '\0'; p++)
-            *p = *p == '_' ? ' ' : (char)toupper((unsigned char)*p);
+            *p = (char)(*p == '_' ? ' ' : toupper((unsigned char)*p));
     }
     wire_begin(b, 'C');
     wire_text(b, tag);

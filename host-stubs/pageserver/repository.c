@@ -160,26 +160,39 @@ static bool same_file(int fd, const char *path)
            a.st_ino == b.st_ino;
 }
 
+/* *again: the file that was locked is not the one that has the name any more. */
+static int lock_once(struct repository *r, int fd, bool *again, struct zs_error *e)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return error_errno(e, errno, "cannot lock %s", r->pid_file);
+        error_set(e, ZS_BUSY, "a pageserver serves %s already: process %d", r->path,
+                  (int)pid_read(fd));
+        return error_hint(e, "Stop it with `zenith stop`.");
+    }
+    *again = !same_file(fd, r->pid_file); /* a server that just stopped removed it */
+    return ZS_OK;
+}
+
 int repository_lock(struct repository *r, pid_t *stale_pid, struct zs_error *e)
 {
-    for (;;) {
-        CLEANUP(fd_close) int fd = open(r->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool again = true;
+    while (again) {
+        int fd = open(r->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0)
             return error_errno(e, errno, "cannot open %s", r->pid_file);
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            if (errno != EWOULDBLOCK)
-                return error_errno(e, errno, "cannot lock %s", r->pid_file);
-            error_set(e, ZS_BUSY, "a pageserver serves %s already: process %d", r->path,
-                      (int)pid_read(fd));
-            return error_hint(e, "Stop it with `zenith stop`.");
+        if (lock_once(r, fd, &again, e) != ZS_OK) {
+            (void)close(fd);
+            return ZS_FAIL;
         }
-        if (!same_file(fd, r->pid_file)) /* a server that just stopped removed it */
+        if (again) {
+            (void)close(fd);
             continue;
+        }
         *stale_pid = pid_read(fd);
         r->lock_fd = fd;
-        fd = -1;
-        return ZS_OK;
     }
+    return ZS_OK;
 }
 
 int repository_publish(struct repository *r, const char *address, struct zs_error *e)

@@ -244,7 +244,7 @@ int scram_first(struct scram *s, const char *message, const char *server_nonce,
 static int proof_check(const struct scram *s, const char *auth, const uint8_t *proof, bool *fits,
                        struct zs_error *e)
 {
-    uint8_t signature[SCRAM_KEY_BYTES];
+    uint8_t signature[SCRAM_KEY_BYTES] = {0};
     uint8_t client_key[SCRAM_KEY_BYTES];
     uint8_t stored[SCRAM_KEY_BYTES];
     TRY(hmac(s->verifier.stored_key, auth, strlen(auth), signature, e));
@@ -270,7 +270,7 @@ int scram_final(struct scram *s, const char *message, char reply[SCRAM_MESSAGE_M
     if (n != strlen(s->nonce) || memcmp(nonce, s->nonce, n) != 0)
         return malformed(e, "Its nonce is another one.");
     const char *proof_text = strstr(nonce, ",p=");
-    uint8_t proof[SCRAM_KEY_BYTES];
+    uint8_t proof[SCRAM_KEY_BYTES] = {0};
     if (proof_text == NULL || !key_parse(proof_text + 3, strlen(proof_text + 3), proof))
         return malformed(e, "It has no proof of 32 bytes at its end.");
 

@@ -147,7 +147,7 @@ static int login_as(struct session *s, struct startup *startup, const struct pat
 }
 
 /* ZS_OK: logged in.  Else the client knows why, if it can. */
-static int login(struct session *s)
+static int log_in(struct session *s)
 {
     struct zs_error e = {0};
     struct startup startup = {.kind = STARTUP_SESSION};
@@ -337,7 +337,7 @@ static void *session_main(void *arg)
     struct session *s = arg;
     struct server *server = s->server;
     struct zs_error e = {0};
-    if (login(s) == ZS_OK && serve(s, &e) != ZS_OK && e.sqlstate[0] != '\0') {
+    if (log_in(s) == ZS_OK && serve(s, &e) != ZS_OK && e.sqlstate[0] != '\0') {
         log_error(&server->log, ZS_LOG_INFO, s->peer, &e);
         (void)farewell(s, &e);
     }

@@ -190,26 +190,30 @@ static int users_lock(const char *path, int *fd, struct zs_error *e)
     return flock(*fd, LOCK_EX) == 0 ? ZS_OK : error_errno(e, errno, "cannot lock %s", dir);
 }
 
-/* The text without the user's line, and whether there was one. */
-static char *text_without(const char *text, const char *name, size_t extra, size_t *len,
-                          bool *found)
+/* The file's text without the user's line, with room for `extra` bytes more, and
+ * whether there was such a line. */
+static int read_without(const char *path, const char *name, size_t extra, char **out, size_t *len,
+                        bool *found, struct zs_error *e)
 {
-    char *out = malloc(strlen(text) + extra + 2);
+    CLEANUP(free_ptr) char *text = NULL;
+    TRY(file_read(path, USERS_FILE_MAX, &text, e));
+    char *rest = malloc(strlen(text) + extra + 2);
     struct line line = {0};
+    if (rest == NULL)
+        return error_memory(e);
     *len = 0;
     *found = false;
-    if (out == NULL)
-        return NULL;
     for (const char *at = text; line_next(&at, &line);) {
         if (line_is_of(&line, name)) {
             *found = true;
             continue;
         }
-        memcpy(out + *len, line.start, line.len);
+        memcpy(rest + *len, line.start, line.len);
         *len += line.len;
-        out[(*len)++] = '\n';
+        rest[(*len)++] = '\n';
     }
-    return out;
+    *out = rest;
+    return ZS_OK;
 }
 
 int users_add(const char *path, const char *name, uint32_t role, const char *password,
@@ -226,16 +230,13 @@ int users_add(const char *path, const char *name, uint32_t role, const char *pas
     scram_verifier_format(&user.verifier, verifier);
 
     CLEANUP(fd_close) int lock = -1;
-    CLEANUP(free_ptr) char *text = NULL;
+    CLEANUP(free_ptr) char *next = NULL;
     TRY(users_lock(path, &lock, e));
-    TRY(file_read(path, USERS_FILE_MAX, &text, e));
     char line[USER_NAME_MAX + SCRAM_VERIFIER_TEXT + 32];
     int n = snprintf(line, sizeof line, "%s %s %s\n", name, role_name(role), verifier);
     size_t len = 0;
     bool found = false;
-    CLEANUP(free_ptr) char *next = text_without(text, name, (size_t)n, &len, &found);
-    if (next == NULL)
-        return error_memory(e);
+    TRY(read_without(path, name, (size_t)n, &next, &len, &found, e));
     if (found) {
         error_set(e, ZS_ALREADY_EXISTS, "there is a user \"%s\" already", name);
         return error_hint(e, "To change the password or role: zenith user remove %s, then add.",
@@ -245,21 +246,22 @@ int users_add(const char *path, const char *name, uint32_t role, const char *pas
     return file_replace(path, next, len + (size_t)n, e);
 }
 
+static int no_such_user(const char *name, struct zs_error *e)
+{
+    error_set(e, ZS_NO_SUCH_BRANCH, "there is no user \"%s\"", name);
+    return error_hint(e, "`zenith user list` shows who there is.");
+}
+
 int users_remove(const char *path, const char *name, struct zs_error *e)
 {
     TRY(user_name_check(name, e));
     CLEANUP(fd_close) int lock = -1;
-    CLEANUP(free_ptr) char *text = NULL;
-    TRY(users_lock(path, &lock, e));
-    TRY(file_read(path, USERS_FILE_MAX, &text, e));
+    char *next = NULL;
     size_t len = 0;
     bool found = false;
-    CLEANUP(free_ptr) char *next = text_without(text, name, 0, &len, &found);
-    if (next == NULL)
-        return error_memory(e);
-    if (!found) {
-        error_set(e, ZS_NO_SUCH_BRANCH, "there is no user \"%s\"", name);
-        return error_hint(e, "`zenith user list` shows who there is.");
-    }
-    return file_replace(path, next, len, e);
+    TRY(users_lock(path, &lock, e));
+    TRY(read_without(path, name, 0, &next, &len, &found, e));
+    int rc = found ? file_replace(path, next, len, e) : no_such_user(name, e);
+    free(next);
+    return rc;
 }

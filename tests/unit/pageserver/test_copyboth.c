@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BIG 1048576u
+#define BIG          1048576u
+#define HUGE_MESSAGE ((size_t)8 * BIG)
 
 struct pair {
     struct conn conn;
@@ -236,10 +237,10 @@ static void test_a_cancelled_send_leaves_whole_messages(void)
     struct zs_error e = {0};
     pthread_t thread;
     pair_open(&p);
-    uint8_t *mine = calloc(1, 8 * BIG);
+    uint8_t *mine = calloc(1, HUGE_MESSAGE);
     CU_ASSERT_FATAL(mine != NULL);
     CU_ASSERT_FATAL(pthread_create(&thread, NULL, cancel_later, &p) == 0);
-    ASSERT_FAILS(p.channel.send(p.channel.self, mine, 8ull * BIG, &e), "57014");
+    ASSERT_FAILS(p.channel.send(p.channel.self, mine, HUGE_MESSAGE, &e), "57014");
     (void)pthread_join(thread, NULL);
     free(mine);
     ASSERT_FAILS(p.channel.send(p.channel.self, "x", 1, &e), "57014");
@@ -252,17 +253,18 @@ static void test_a_cancelled_send_leaves_whole_messages(void)
     ASSERT_OK(conn_put(&p.conn, &b, &e));
     CU_ASSERT(conn_pending(&p.conn) > 0);
     uint32_t n = 0;
-    uint8_t *sink = malloc(5 + 8 * BIG);
-    CU_ASSERT_FATAL(sink != NULL);
+    uint8_t *sink = malloc(5 + HUGE_MESSAGE);
+    if (sink == NULL)
+        abort();
     size_t got = 0;
-    while (got < 5 + 8ull * BIG) {
+    while (got < 5 + HUGE_MESSAGE) {
         struct patience now = {.deadline_ns = 1};
         (void)conn_flush(&p.conn, &now, &e);
-        ssize_t some = recv(p.client, sink + got, 5 + 8 * BIG - got, 0);
+        ssize_t some = recv(p.client, sink + got, 5 + HUGE_MESSAGE - got, 0);
         CU_ASSERT_FATAL(some > 0);
         got += (size_t)some;
     }
-    CU_ASSERT(sink[0] == 'd' && get_u32be(sink + 1) == 8 * BIG + 4);
+    CU_ASSERT(sink[0] == 'd' && get_u32be(sink + 1) == HUGE_MESSAGE + 4);
     struct patience patient = {0};
     ASSERT_OK(conn_flush(&p.conn, &patient, &e));
     CU_ASSERT(client_recv(p.client, &n) == 'E');

@@ -10,7 +10,9 @@
 #define SERVER_NONCE "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 #define NONCE        "rOprNGfwEbeRWgbNEkqO" SERVER_NONCE
 #define SALT         "W22ZaJ0SNY7soEsUEjb6gQ=="
-#define PROOF        "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+#define KEYS                                                                                       \
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define PROOF "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 
 static struct scram rfc_login(const char *password)
 {
@@ -125,9 +127,7 @@ static void test_messages_that_are_too_long(void)
 static void test_verifier_text(void)
 {
     /* What PostgreSQL 15 stores for the RFC's password and salt. */
-    static const char text[] = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"
-                               "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
-                               "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    static const char text[] = "SCRAM-SHA-256$4096:" SALT "$" KEYS;
     char out[SCRAM_VERIFIER_TEXT];
     struct scram_verifier v;
     struct scram s = rfc_login("pencil");
@@ -143,9 +143,9 @@ static void test_verifier_text(void)
         "SCRAM-SHA-256$-1:W22ZaJ0SNY7soEsUEjb6gQ==$a:b",
         "SCRAM-SHA-256$99999999999999:W22ZaJ0SNY7soEsUEjb6gQ==$a:b",
         "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==",
-        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d:wfPL",
-        "SCRAM-SHA-256$4096:$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
-        "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+        "SCRAM-SHA-256$4096:" SALT "$WG5d:wfPL",
+        "SCRAM-SHA-256$4096:" SALT "$" KEYS "A",
+        "SCRAM-SHA-256$4096:$" KEYS,
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT(!scram_verifier_parse(bad[i], &v));

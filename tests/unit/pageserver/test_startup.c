@@ -14,7 +14,8 @@ static int parse(uint32_t code, const char *bytes, size_t n, struct startup *out
                  struct zs_error *e)
 {
     uint8_t *packet = malloc(4 + n);
-    CU_ASSERT_FATAL(packet != NULL);
+    if (packet == NULL)
+        abort();
     put_u32be(packet, code);
     if (n > 0)
         memcpy(packet + 4, bytes, n);
