@@ -243,13 +243,13 @@ make_clusters() {
         cp -a "$PG_ROOT/next" "$PG_ROOT/later" &&
         with_cluster later "DELETE FROM item WHERE id > 1500; CREATE TABLE more AS TABLE item"
 }
-# make_large NAME MEGABYTES: rows that lz4 and zstd cannot make much of.
+# make_large NAME MEGABYTES: rows that cannot be compressed by much.
 make_large() {
     cp -a "$PG_ROOT/base" "$PG_ROOT/$1" &&
         pg_start "$1" wal_level=minimal max_wal_senders=0 max_wal_size=4GB &&
-        pg_sql "$1" postgres "CREATE TABLE large AS SELECT i AS id,
-            (SELECT string_agg(md5(i || ' ' || j), '') FROM generate_series(1, 30) j) AS filler
-            FROM generate_series(1, $2 * 1024) i" &&
+        pg_sql "$1" postgres "CREATE TABLE large (filler text)" &&
+        head -c "$(($2 * 700))k" /dev/urandom | base64 -w 960 |
+        pg_sql "$1" postgres "COPY large FROM STDIN" &&
         pg_stop "$1"
 }
 # with_cluster NAME SQL: started, changed, stopped cleanly.

@@ -13,16 +13,12 @@ run A import main "$LARGE"
 must "the branch of $LARGE_MB MB is imported" exits 0
 LIMIT_KIB=65536
 
-# A first small transfer brings in what is loaded once (libraries, connections, threads).
-run A import small "$BASE"
-run A push small B
-run C pull small A
-must "a small branch travels first" exits 0
-
-# added WHAT NEAR FAR ARGUMENT...: the most that zenith's work adds to each server.
+# added WHAT NEAR FAR ARGUMENT...: the most that zenith's work adds to each server, both
+# fresh, so that no memory which an earlier transfer left behind serves this one.
 added() {
-    local what=$1 near=$2 far=$3 near_base far_base near_max=0 far_max=0 now
+    local what=$1 near=$2 far=$3 near_base far_base near_max=0 far_max=0 now name
     shift 3
+    for name in "$near" "$far"; do z "$name" stop && z "$name" start; done >/dev/null
     near_base=$(anon_kib "$near") far_base=$(anon_kib "$far")
     z "$near" "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null &
     local work=$!
