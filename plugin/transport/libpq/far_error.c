@@ -120,6 +120,8 @@ int far_error_login(const char *text, int needs_password, const char *far, struc
     first_line(reason_of(text), reason, sizeof reason);
     error_set(e, ZS_CANNOT_CONNECT, "could not connect to %s: %s", far,
               reason[0] == '\0' ? "no reason was given" : reason);
+    if (strstr(reason, "SSL") != NULL || strstr(reason, "certificate") != NULL)
+        return error_hint(e, "Check sslmode, sslrootcert and the host's name in the URI.");
     return error_hint(e,
                       "Check that a pageserver runs there, and the host and the port in the URI.");
 }
