@@ -217,6 +217,7 @@ static void test_what_libpq_is_told(void)
         {"sslrootcert", "/etc/tls/ca.crt"},
         {"sslcert", "/dev/null/none"},
         {"gssencmode", "disable"},
+        {"krbsrvname", "zenith-sync-none"},
         {"service", "(not told)"},
         {"options", "(not told)"},
     };
