@@ -53,6 +53,9 @@ static int decide(const struct receive_job *job, const struct offer_message *off
 {
     CLEANUP(snapshot_close) struct snapshot s = {0};
     TRY(snapshot_open(job->store, job->branch, &s, e));
+    if (offer->last.lsn >= s.info.last_valid_lsn) /* nothing to sum, so nothing to ask */
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side asked for a verdict that it could give itself");
     struct verdict_input in = {
         .exists = true,
         .digests = offer->digests && store_has(job->store, ZS_STORE_DIGEST),
@@ -69,9 +72,7 @@ static int decide(const struct receive_job *job, const struct offer_message *off
                   lsn_text(offer->last.lsn).s, lsn_text(s.info.gc_cutoff_lsn).s);
         return error_hint(e, "Send the branch in full, under a new name on the other side.");
     }
-    if (verdict_decide(&in, verdict) != VERDICT_DECIDED)
-        return error_set(e, ZS_PROTOCOL_VIOLATION,
-                         "the far side asked for a verdict that it could give itself");
+    (void)verdict_decide(&in, verdict); /* all that it may need is there */
     return ZS_OK;
 }
 
@@ -84,6 +85,10 @@ static int check_offer(const struct offer_message *offer, const struct state_mes
         return error_set(e, ZS_PROTOCOL_VIOLATION,
                          "the far side offers records for a branch that is %s here",
                          state->dry_run ? "not to be changed" : verdict_name(fits));
+    if (state->exists && !(offer->digests && state->digests) &&
+        !timeline_equal(offer->timeline, state->timeline))
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side offers records of another timeline, without digests");
     if (offer->from_lsn != state->last.lsn || offer->to_lsn < offer->from_lsn ||
         offer->last.lsn != offer->to_lsn) {
         error_set(e, ZS_PROTOCOL_VIOLATION, "the far side offers a range that does not fit");
@@ -92,6 +97,35 @@ static int check_offer(const struct offer_message *offer, const struct state_mes
                             lsn_text(state->last.lsn).s);
     }
     return ZS_OK;
+}
+
+/* An offer to send nothing must fit too: "up to date" is what a person relies on.  Only
+ * who pushes may want a dry run that this side was not told of. */
+static int check_nothing(const struct offer_message *offer, const struct state_message *state,
+                         bool pull, struct zs_error *e)
+{
+    bool fits = state->exists;
+    switch (offer->verdict) {
+    case VERDICT_ABSENT:
+    case VERDICT_BEHIND:
+        fits = state->exists == (offer->verdict == VERDICT_BEHIND) && (state->dry_run || !pull);
+        break;
+    case VERDICT_EQUAL:
+        fits = state->exists && offer->last.lsn == state->last.lsn &&
+               (!offer->digests || !state->digests ||
+                digest_equal(offer->last.digest, state->last.digest));
+        break;
+    case VERDICT_AHEAD:
+    case VERDICT_DIVERGED:
+    case VERDICT_UNRELATED:
+        break;
+    }
+    if (fits)
+        return ZS_OK;
+    error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sends nothing for a branch that it calls %s",
+              verdict_name(offer->verdict));
+    return error_detail(e, "It is at %s; the branch here is at %s.", lsn_text(offer->last.lsn).s,
+                        lsn_text(state->last.lsn).s);
 }
 
 static int send_done(const struct receive_job *job, const struct done_message *done,
@@ -339,6 +373,8 @@ int receive_run(const struct receive_job *job, const struct state_message *state
         TRY(check_offer(&offer, state, e));
         TRY(receive_records(job, state, &offer, outcome, e));
     } else {
+        if (offer.mode == OFFER_NONE)
+            TRY(check_nothing(&offer, state, !tell, e));
         struct done_message done = {.verdict = outcome->verdict,
                                     .common_lsn = offer.common_lsn,
                                     .timeline = state->timeline,

@@ -293,6 +293,21 @@ static int send_range(const struct send_job *job, const struct state_message *st
     return ZS_OK;
 }
 
+/* The receiver stood ahead by its own STATE, so all that it can find is a refusal. */
+static int take_verdict(const struct send_job *job, const struct offer_message *offer,
+                        const struct done_message *done, struct outcome *o, struct zs_error *e)
+{
+    if (done->verdict == VERDICT_ABSENT || done->verdict == VERDICT_BEHIND ||
+        done->verdict == VERDICT_EQUAL) {
+        error_set(e, ZS_MOVED_MEANWHILE,
+                  "the receiving branch went back while the histories were compared");
+        return error_hint(e, "Run the command again.");
+    }
+    o->verdict = done->verdict;
+    transfer_range(job->transfer, done->verdict, offer->from_lsn, offer->to_lsn, 0, 0);
+    return ZS_OK;
+}
+
 static int transfer_records(const struct send_job *job, const struct state_message *state,
                             const struct offer_message *offer, const char *offer_text,
                             struct outcome *o, struct zs_error *e)
@@ -353,7 +368,7 @@ int send_run(const struct send_job *job, const struct state_message *state, stru
         struct done_message done;
         TRY(receive_done(job, false, &done, e));
         if (offer.mode == OFFER_ASK)
-            outcome->verdict = done.verdict;
+            TRY(take_verdict(job, &offer, &done, outcome, e));
     }
     outcome->wire_bytes = job->conn->sent_bytes + job->conn->received_bytes;
     return ZS_OK;
