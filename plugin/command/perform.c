@@ -89,6 +89,10 @@ int perform_result(struct perform *p, const struct outcome *o, enum direction di
                                         "to_lsn",       "records", "wire_bytes", "raw_bytes",
                                         "milliseconds", "resumed"};
     enum { COLUMNS = sizeof names / sizeof *names };
+    /* The outcome is known.  Without an orderly end the far side's command would fail,
+     * though it is done. */
+    struct zs_error unheard = {0};
+    (void)conn_finish(&p->conn, &unheard);
     TRY(outcome_refusal(o, direction, p->branch, p->far_branch, e));
     const struct zs_session *s = p->session;
     if (o->late_cancel) {
