@@ -10,35 +10,22 @@
 #include "model/branch_name.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { COLUMNS = 5 };
-
-/* A table; the numbers' texts live in `amounts` until it is printed. */
 static int print_branches(const PGresult *rows, struct zs_error *e)
 {
-    static const char *const heads[COLUMNS] = {"NAME", "LAST LSN", "RECORDS", "SIZE", "TIMELINE"};
-    static const bool right[COLUMNS] = {false, false, true, true, false};
-    size_t n = (size_t)PQntuples(rows);
-    CLEANUP(free_ptr) const char **cells = calloc((n + 1) * COLUMNS, sizeof *cells);
-    CLEANUP(free_ptr) struct amount *amounts = calloc(n * 2 + 1, sizeof *amounts);
-    if (cells == NULL || amounts == NULL)
-        return error_memory(e);
-    for (size_t c = 0; c < COLUMNS; c++)
-        cells[c] = heads[c];
-    for (size_t i = 0; i < n; i++) {
-        const char **line = cells + (i + 1) * COLUMNS;
-        int row = (int)i;
-        amounts[2 * i] = count_text(row_number(rows, row, "records"));
-        amounts[2 * i + 1] = bytes_text(row_number(rows, row, "bytes"));
-        line[0] = row_text(rows, row, "name");
-        line[1] = row_text(rows, row, "last_valid_lsn");
-        line[2] = amounts[2 * i].s;
-        line[3] = amounts[2 * i + 1].s;
-        line[4] = row_text(rows, row, "timeline_id");
+    static const char *const heads[] = {"NAME", "LAST LSN", "RECORDS", "SIZE", "TIMELINE"};
+    static const bool right[] = {false, false, true, true, false};
+    CLEANUP(table_fini) struct table t = {.columns = sizeof right};
+    for (size_t c = 0; c < t.columns; c++)
+        table_add(&t, heads[c]);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        table_add(&t, row_text(rows, row, "name"));
+        table_add(&t, row_text(rows, row, "last_valid_lsn"));
+        table_add(&t, count_text(row_number(rows, row, "records")).s);
+        table_add(&t, bytes_text(row_number(rows, row, "bytes")).s);
+        table_add(&t, row_text(rows, row, "timeline_id"));
     }
-    print_table(cells, COLUMNS, n + 1, right);
-    return ZS_OK;
+    return table_print(&t, right, e);
 }
 
 static int run_list(struct cli *c, struct zs_error *e)

@@ -29,7 +29,7 @@ static const struct cli_command *const commands[] = {
     &command_origin_add,    &command_origin_list, &command_origin_remove, &command_push,
     &command_pull,
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const char exit_text[] =
     "Exit status: 0 done or up to date; 1 failed; 2 usage; 3 refused, the side that would "
@@ -112,6 +112,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_ROLE:
         if (!is_role(arg))
+            // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
             argp_error(state, "--role must be read, write or admin, and not \"%s\"", arg);
         c->role = arg;
         return 0;
@@ -129,12 +130,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (c->nargs == c->command->most)
+            // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
             argp_error(state, "\"%s\" is one argument too many", arg);
         else
             c->args[c->nargs++] = arg;
         return 0;
     case ARGP_KEY_END:
         if (c->nargs < c->command->least)
+            // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
             argp_error(state, "%s needs %s", c->command->name, c->command->args);
         return 0;
     default:
@@ -156,6 +159,7 @@ static int parse_command(struct cli *c, int argc, char **argv, struct zs_error *
                         .doc = doc};
     char *first = argv[0];
     argv[0] = name; /* what argp calls the program */
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     error_t rc = argp_parse(&argp, argc, argv, 0, NULL, c);
     argv[0] = first;
     return rc == 0 ? ZS_OK : error_memory(e);

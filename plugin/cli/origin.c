@@ -65,19 +65,16 @@ static int list_text(const struct toml_doc *origins, const char *const *names, s
                      struct zs_error *e)
 {
     static const bool right[] = {false, false};
-    CLEANUP(free_ptr) const char **cells = calloc(n + 1, 2 * sizeof *cells);
-    CLEANUP(free_ptr) char(*shown)[URI_SHOWN] = calloc(n + 1, sizeof *shown);
-    if (cells == NULL || shown == NULL)
-        return error_memory(e);
-    cells[0] = "NAME";
-    cells[1] = "URI";
+    CLEANUP(table_fini) struct table t = {.columns = 2};
+    char shown[URI_SHOWN];
+    table_add(&t, "NAME");
+    table_add(&t, "URI");
     for (size_t i = 0; i < n; i++) {
-        show(origins, names[i], shown[i]);
-        cells[2 * i + 2] = names[i];
-        cells[2 * i + 3] = shown[i];
+        show(origins, names[i], shown);
+        table_add(&t, names[i]);
+        table_add(&t, shown);
     }
-    print_table(cells, 2, n + 1, right);
-    return ZS_OK;
+    return table_print(&t, right, e);
 }
 
 static int run_list(struct cli *c, struct zs_error *e)

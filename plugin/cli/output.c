@@ -143,21 +143,49 @@ static void pad(size_t n)
         (void)putchar(' ');
 }
 
-void print_table(const char *const *cells, size_t columns, size_t lines, const bool *right)
+void table_add(struct table *t, const char *text)
+{
+    if (t->cells == t->room && !t->failed) {
+        size_t room = t->room == 0 ? 64 : t->room * 2;
+        char **grown = reallocarray(t->texts, room, sizeof *grown);
+        t->failed = grown == NULL;
+        t->texts = grown == NULL ? t->texts : grown;
+        t->room = grown == NULL ? t->room : room;
+    }
+    char *copy = t->failed ? NULL : strdup(text);
+    if (copy == NULL) {
+        t->failed = true;
+        return;
+    }
+    clean_text(copy);
+    t->texts[t->cells++] = copy;
+}
+
+void table_fini(struct table *t)
+{
+    for (size_t i = 0; i < t->cells; i++)
+        free(t->texts[i]);
+    free(t->texts);
+}
+
+int table_print(const struct table *t, const bool *right, struct zs_error *e)
 {
     size_t widest[TABLE_COLUMNS_MAX] = {0};
-    for (size_t i = 0; i < columns * lines; i++)
-        if (width_of(cells[i]) > widest[i % columns])
-            widest[i % columns] = width_of(cells[i]);
-    for (size_t i = 0; i < columns * lines; i++) {
-        size_t c = i % columns, gap = widest[c] - width_of(cells[i]);
+    if (t->failed)
+        return error_memory(e);
+    for (size_t i = 0; i < t->cells; i++)
+        if (width_of(t->texts[i]) > widest[i % t->columns])
+            widest[i % t->columns] = width_of(t->texts[i]);
+    for (size_t i = 0; i < t->cells; i++) {
+        size_t c = i % t->columns, gap = widest[c] - width_of(t->texts[i]);
         pad((c > 0 ? 2 : 0) + (right[c] ? gap : 0));
-        print_clean(stdout, cells[i]);
-        if (c + 1 == columns)
+        (void)fputs(t->texts[i], stdout);
+        if (c + 1 == t->columns)
             (void)putchar('\n');
         else if (!right[c])
             pad(gap);
     }
+    return ZS_OK;
 }
 
 static void print_part(const char *head, const char *text)

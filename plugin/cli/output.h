@@ -34,8 +34,17 @@ void print_clean(FILE *f, const char *text);
 
 #define TABLE_COLUMNS_MAX 10
 
-/* Cells in aligned columns, the first line being the heads; right[c]: numbers. */
-void print_table(const char *const *cells, size_t columns, size_t lines, const bool *right);
+/* Cells in aligned columns, filled line by line, the first one with the heads. */
+struct table {
+    size_t columns, cells, room;
+    char **texts;
+    bool failed; /* memory was short */
+};
+
+void table_add(struct table *t, const char *text); /* copies, and cleans */
+/* right[c]: a column of numbers. */
+int table_print(const struct table *t, const bool *right, struct zs_error *e);
+void table_fini(struct table *t); /* CLEANUP(table_fini) struct table t = {.columns = 5} */
 
 /* "zenith: message", "  detail: ", "  hint: " on standard error. */
 void print_error(const struct zs_error *e);

@@ -157,23 +157,21 @@ int repo_server_pid(const struct repo *r, pid_t *pid, struct zs_error *e)
 int repo_socket(const struct repo *r, int *fd, struct zs_error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    *fd = -1;
-    CLEANUP(fd_close) int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s < 0)
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
         return error_errno(e, errno, "cannot make a socket");
     (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", r->fd,
                    SOCKET_NAME);
-    if (connect(s, (const struct sockaddr *)&address, sizeof address) != 0) {
-        if (errno == ENOENT || errno == ECONNREFUSED)
-            return ZS_OK;
-        int why = errno;
-        error_set(e, ZS_CANNOT_CONNECT, "cannot connect to the pageserver at %s: %s", r->zenith,
-                  strerrordesc_np(why));
-        return error_hint(e, "Run this as the user that started the server.");
-    }
-    *fd = s;
-    s = -1;
-    return ZS_OK;
+    if (connect(*fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return ZS_OK;
+    int why = errno;
+    fd_close(fd);
+    *fd = -1;
+    if (why == ENOENT || why == ECONNREFUSED)
+        return ZS_OK;
+    error_set(e, ZS_CANNOT_CONNECT, "cannot connect to the pageserver of %s: %s", r->zenith,
+              strerrordesc_np(why));
+    return error_hint(e, "Run this as the user that started the server.");
 }
 
 int repo_not_running(const struct repo *r, struct zs_error *e)

@@ -134,13 +134,13 @@ static int stop_signals_open(struct stop_signals *stop, struct zs_error *e)
     /* nohup(1) has it ignored, and means it. */
     if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
         (void)sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, &stop->before) != 0)
+    if (pthread_sigmask(SIG_BLOCK, &set, &stop->before) != 0)
         return error_errno(e, errno, "cannot block signals");
     stop->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (stop->fd >= 0)
         return ZS_OK;
     int why = errno;
-    (void)sigprocmask(SIG_SETMASK, &stop->before, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
     return error_errno(e, why, "cannot wait for signals");
 }
 
@@ -150,7 +150,7 @@ static void stop_signals_close(struct stop_signals *stop)
     if (stop->fd < 0)
         return;
     (void)close(stop->fd);
-    (void)sigprocmask(SIG_SETMASK, &stop->before, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
 }
 
 static bool stop_asked(const struct stop_signals *stop)
@@ -202,8 +202,9 @@ static int wait_result(struct server *s, const struct stop_signals *stop,
                 return user_left(e);
             TRY(ask_to_stop(s, listener, e));
         }
+        /* Broken: what the server said last, if anything, is the next result. */
         if (fds[0].revents != 0 && PQconsumeInput(s->conn) == 0)
-            return connection_lost(s, e);
+            return ZS_OK;
     }
 }
 
@@ -222,9 +223,12 @@ int server_run(struct server *s, const char *query, const struct listener *liste
     if (PQsendQuery(s->conn, query) == 0)
         return connection_lost(s, e);
     for (;;) {
-        if (wait_result(s, &stop, &copy, &stops, e) != ZS_OK) {
-            (void)PQsetNoticeReceiver(s->conn, ignore_notice, NULL);
-            return ZS_FAIL;
+        struct zs_error broken = {0};
+        if (wait_result(s, &stop, &copy, &stops, &broken) != ZS_OK) {
+            if (!failed) /* what the server said before it closed tells more */
+                *e = broken;
+            failed = true;
+            break;
         }
         PGresult *result = PQgetResult(s->conn);
         if (result == NULL)
@@ -236,10 +240,11 @@ int server_run(struct server *s, const char *query, const struct listener *liste
         }
         if (status == PGRES_FATAL_ERROR && !failed) {
             failed = true;
-            if (PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL)
-                (void)result_error(result, e);
-            else
+            if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL &&
+                PQstatus(s->conn) != CONNECTION_OK)
                 (void)connection_lost(s, e);
+            else
+                (void)result_error(result, e);
         }
         PQclear(result);
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {

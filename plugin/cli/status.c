@@ -9,10 +9,6 @@
 #include "cli/session.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { COLUMNS = 7 };
 
 struct facts {
     PGresult *server;
@@ -58,27 +54,23 @@ static int print_status_json(const struct facts *f, struct zs_error *e)
 
 static int print_transfers(const PGresult *rows, struct zs_error *e)
 {
-    static const char *const heads[COLUMNS] = {"STARTED", "COMMAND", "BRANCH", "PEER",
-                                               "STATE",   "BYTES",   "ERROR"};
-    static const bool right[COLUMNS] = {false, false, false, false, false, true, false};
-    size_t n = (size_t)PQntuples(rows);
-    CLEANUP(free_ptr) const char **cells = calloc(n + 1, COLUMNS * sizeof *cells);
-    CLEANUP(free_ptr) struct amount *amounts = calloc(n + 1, sizeof *amounts);
-    if (cells == NULL || amounts == NULL)
-        return error_memory(e);
-    for (size_t c = 0; c < COLUMNS; c++)
-        cells[c] = heads[c];
-    for (size_t i = 0; i < n; i++) {
-        static const char *const names[COLUMNS] = {"started", "command", "branch", "peer",
-                                                   "state",   NULL,      "error"};
-        const char **line = cells + (i + 1) * COLUMNS;
-        amounts[i] = bytes_text(row_number(rows, (int)i, "bytes"));
-        for (size_t c = 0; c < COLUMNS; c++)
-            line[c] = names[c] == NULL ? amounts[i].s : row_text(rows, (int)i, names[c]);
+    static const char *const heads[] = {"STARTED", "COMMAND", "BRANCH", "PEER",
+                                        "STATE",   "BYTES",   "ERROR"};
+    static const bool right[] = {false, false, false, false, false, true, false};
+    CLEANUP(table_fini) struct table t = {.columns = sizeof right};
+    for (size_t c = 0; c < t.columns; c++)
+        table_add(&t, heads[c]);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        table_add(&t, row_text(rows, row, "started"));
+        table_add(&t, row_text(rows, row, "command"));
+        table_add(&t, row_text(rows, row, "branch"));
+        table_add(&t, row_text(rows, row, "peer"));
+        table_add(&t, row_text(rows, row, "state"));
+        table_add(&t, bytes_text(row_number(rows, row, "bytes")).s);
+        table_add(&t, row_text(rows, row, "error"));
     }
     (void)putchar('\n');
-    print_table(cells, COLUMNS, n + 1, right);
-    return ZS_OK;
+    return table_print(&t, right, e);
 }
 
 static void print_fact(const char *head, const char *value)

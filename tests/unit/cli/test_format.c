@@ -3,7 +3,7 @@
 
 #include "cli/format.h"
 
-#include <string.h>
+#include <stdio.h>
 
 static void test_bytes_and_rates(void)
 {
@@ -71,7 +71,7 @@ static void test_no_control_sequence_gets_to_a_terminal(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[64];
-        (void)strcpy(text, cases[i].text);
+        (void)snprintf(text, sizeof text, "%s", cases[i].text);
         clean_text(text);
         ASSERT_TEXT(text, cases[i].clean);
     }

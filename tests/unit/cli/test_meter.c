@@ -84,7 +84,7 @@ static void test_any_numbers_and_widths_are_safe(void)
     char label[300], line[METER_LINE_MAX];
     memset(label, 'x', sizeof label - 1);
     label[sizeof label - 1] = '\0';
-    for (size_t i = 0; i < N * N * N; i++) {
+    for (size_t i = 0; i < (size_t)N * N * N; i++) {
         struct progress p = {.phase = "fifteen letters",
                              .bytes = numbers[i % N],
                              .total_bytes = numbers[i / N % N],

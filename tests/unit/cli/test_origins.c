@@ -29,7 +29,7 @@ static void fixture_open(struct fixture *f)
 {
     struct zs_error e = {0};
     char path[64];
-    (void)strcpy(f->dir, "/tmp/test-origins-XXXXXX");
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/test-origins-XXXXXX");
     f->repo.fd = -1;
     CU_ASSERT_FATAL(mkdtemp(f->dir) != NULL);
     (void)snprintf(path, sizeof path, "%s/.zenith", f->dir);

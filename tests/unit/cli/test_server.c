@@ -142,12 +142,12 @@ static void fake_open(struct fake *f, const struct script *script)
     char path[64];
     memset(f, 0, sizeof *f);
     f->script = script;
-    (void)strcpy(f->dir, "/tmp/test-server-XXXXXX");
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/test-server-XXXXXX");
     CU_ASSERT_FATAL(mkdtemp(f->dir) != NULL);
     (void)snprintf(f->repo.zenith, sizeof f->repo.zenith, "%s", f->dir);
     f->repo.fd = open(f->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     (void)snprintf(path, sizeof path, "%s/.s.PGSQL.5432", f->dir);
-    (void)strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, sizeof path);
     f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CU_ASSERT_FATAL(bind(f->listener, (struct sockaddr *)&address, sizeof address) == 0);
     CU_ASSERT_FATAL(listen(f->listener, 4) == 0);
