@@ -31,6 +31,8 @@ static unsigned driver_has(const struct store_driver *d)
     }
     if ((d->table(self)->features & ZS_STORE_DIGEST) != 0)
         has |= NEEDS_DIGEST;
+    if ((d->table(self)->features & ZS_STORE_BLOBS) != 0)
+        has |= NEEDS_BLOBS;
     d->close(self);
     return has;
 }
@@ -38,7 +40,8 @@ static unsigned driver_has(const struct store_driver *d)
 int store_contract_main(const struct store_driver *driver, int argc, char **argv)
 {
     const struct contract_tests parts[] = {store_read_tests(), store_write_tests(),
-                                           store_refusal_tests(), store_whole_tests()};
+                                           store_refusal_tests(), store_blob_tests(),
+                                           store_whole_tests()};
     struct test tests[128];
     size_t n = 0;
     unsigned has = driver_has(driver);

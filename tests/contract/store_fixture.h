@@ -37,6 +37,7 @@ bool fixture_reopen(struct fixture *f);
 #define NEEDS_COLLECT 8u
 #define NEEDS_WRITE   16u
 #define NEEDS_DIGEST  32u
+#define NEEDS_BLOBS   64u
 
 struct contract_test {
     const char *name;
@@ -52,6 +53,7 @@ struct contract_tests {
 struct contract_tests store_read_tests(void);
 struct contract_tests store_write_tests(void);
 struct contract_tests store_refusal_tests(void);
+struct contract_tests store_blob_tests(void);
 struct contract_tests store_whole_tests(void);
 
 /* ---- histories ------------------------------------------------------------------------- */
