@@ -10,9 +10,9 @@
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#include <zenith-sync/store.h>
 
 #define PREFIX 14
-#define MAGIC  "ZSCHMAP1"
 #define HEAD   52u
 #define TAIL   8u
 /* An upper bound of what one more key adds: two bytes in an array container, and a
@@ -20,6 +20,8 @@
 #define KEY_COST       2u
 #define CONTAINER_COST 16u
 #define PREFIX_COST    (PREFIX + 4u + 16u)
+
+static const uint8_t magic[8] = {'Z', 'S', 'C', 'H', 'M', 'A', 'P', '1'};
 
 struct page_set {
     uint8_t prefix[PREFIX];
@@ -115,7 +117,7 @@ static int set_for(struct change_map *m, const uint8_t *prefix, roaring_bitmap_t
         roaring_bitmap_t *blocks = roaring_bitmap_create();
         if (blocks == NULL)
             return error_memory(e);
-        memmove(&m->sets[at + 1], &m->sets[at], (m->nsets - at) * sizeof *m->sets);
+        memmove(&m->sets[at + 1], &m->sets[at], (size_t)(m->nsets - at) * sizeof *m->sets);
         memcpy(m->sets[at].prefix, prefix, PREFIX);
         m->sets[at].blocks = blocks;
         m->nsets++;
@@ -193,7 +195,7 @@ int change_map_encode(const struct change_map *m, const struct change_epoch *epo
     uint8_t *out = malloc(size);
     if (out == NULL)
         return error_memory(e);
-    memcpy(out, MAGIC, 8);
+    memcpy(out, magic, sizeof magic);
     put_u64le(out + 8, epoch->from_lsn);
     put_u64le(out + 16, epoch->to_lsn);
     memcpy(out + 24, epoch->timeline.bytes, ZS_TIMELINE_BYTES);
@@ -243,9 +245,9 @@ int change_map_decode(const uint8_t *bytes, size_t len, struct change_epoch *epo
                       struct change_map **out, struct zs_error *e)
 {
     CLEANUP(change_map_close_ptr) struct change_map *m = NULL;
-    if (len < HEAD + TAIL || memcmp(bytes, MAGIC, 8) != 0)
+    if (len < HEAD + TAIL || memcmp(bytes, magic, sizeof magic) != 0)
         return damaged(e, "it does not begin like one");
-    if (len > 2u * CHANGE_MAP_MAX_BYTES)
+    if (len > ZS_BLOB_MAX)
         return damaged(e, "it is too large");
     if (XXH3_64bits(bytes, len - TAIL) != get_u64le(bytes + len - TAIL))
         return damaged(e, "its checksum does not fit");

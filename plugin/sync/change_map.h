@@ -28,7 +28,7 @@
 #include <stdbool.h>
 #include <zenith-sync/types.h>
 
-#define CHANGE_MAP_MAX_BYTES (8u * 1024u * 1024u)
+#define CHANGE_MAP_MAX_BYTES 8388608u /* 8 MiB */
 
 struct change_map;
 

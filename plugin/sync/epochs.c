@@ -134,7 +134,8 @@ int epochs_coverage(const struct snapshot *s, zs_lsn *from_lsn, uint64_t *count,
 
 /* ---- what a commit keeps ------------------------------------------------------------------ */
 
-static int edit(struct epoch_edits *edits, zs_lsn to_lsn, uint8_t *data, size_t len)
+/* Takes over `data`; NULL removes the epoch that ends there. */
+static int edit(struct epoch_edits *edits, zs_lsn to_lsn, const uint8_t *data, size_t len)
 {
     struct zs_blob *b = &edits->blobs[edits->count];
     epoch_name(to_lsn, edits->names[edits->count]);

@@ -110,7 +110,7 @@ int history_digest_at(const struct snapshot *s, zs_lsn lsn, const struct zs_canc
     }
     if (lsn < s->info.gc_cutoff_lsn)
         return ZS_OK;
-    struct zs_digest above;
+    struct zs_digest above = {0};
     TRY(sum_above(s, lsn, cancel, &above, e));
     *out = (struct maybe_digest){.known = true, .digest = digest_minus(s->info.digest, above)};
     return ZS_OK;

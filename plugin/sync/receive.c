@@ -157,7 +157,7 @@ static int check_records(const struct received *got, const struct offer_message 
             error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sent a record that may not be: %s",
                       fault);
             return error_detail(e, "Record %llu of the transfer, at %s; (%s, %s] was offered.",
-                                (unsigned long long)(got->records + i + 1), lsn_text(r->lsn).s,
+                                (unsigned long long)got->records + i + 1, lsn_text(r->lsn).s,
                                 lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
         }
         last_key = r->key;

@@ -19,7 +19,7 @@
 #include "store/store.h"
 
 #define RECORDING_MAX_EPOCHS 64u
-#define RECORDING_MAX_BYTES  (64u * 1024u * 1024u)
+#define RECORDING_MAX_BYTES  67108864u /* 64 MiB */
 #define RECORDING_PREFIX     "changes/"
 
 struct recording {

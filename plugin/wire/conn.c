@@ -54,7 +54,7 @@ int conn_send(struct conn *c, enum message_type type, const char *body, struct z
     if (whole == NULL)
         return error_memory(e);
     whole[0] = (char)type;
-    memcpy(whole + 1, body, len);
+    memcpy(whole + 1, body, len); /* NOLINT(bugprone-not-null-terminated-result): as it is sent */
     int rc = conn_send_whole(c, whole, len + 1, e);
     free(whole);
     return rc;

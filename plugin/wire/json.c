@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JSON_MAX_BYTES (64u * 1024u)
+#define JSON_MAX_BYTES 65536u /* 64 KiB */
 
 static bool only_blanks(const char *at, const char *end)
 {
