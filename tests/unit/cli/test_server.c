@@ -109,6 +109,7 @@ static void *serve(void *arg)
     unsigned char head[5], body[1024];
     CLEANUP(fd_close) int probe = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
     CLEANUP(fd_close) int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    (void)probe; /* the client looks first whether anybody is there */
     if (!read_all(fd, head, 4) || !read_all(fd, body, big(head) - 4))
         return NULL;
     put(fd, 'R', "\0\0\0\0", 4);
