@@ -1,0 +1,333 @@
+/* test_push_pull_faults.c - every callback, message and poll fails once: the error is clear,
+ * the receiver is as before or complete, and the same command then converges. */
+#include "fixture.h"
+
+#include "stub/stub_pipe.h"
+
+static const struct {
+    char runs;
+    const char *line;
+} ways[] = {
+    {'a', "perform_push main stub://b"},
+    {'b', "perform_pull main stub://a"},
+};
+
+enum { WAYS = 2 };
+
+/* a has more than b, whose branch is not there (`fresh`) or behind. */
+static void scene_open(struct world *w, bool fresh)
+{
+    world_open(w);
+    branch_make(&w->a, "main");
+    grow(&w->a, "main", 1, 300);
+    if (!fresh)
+        RUN_OK(&w->a, "perform_push main stub://b", "absent");
+    grow(&w->a, "main", 2, 300);
+    grow_one(&w->a, "main", 3, ZS_KIND_IMAGE, 2000000);
+}
+
+/* What a failed or a lucky command left behind: b is as before, or complete; nothing of a
+ * changed; no handle is open; and the same line, without the fault, converges. */
+static void check_aftermath(struct world *w, int way, const struct client *c, const char *b_before,
+                            const char *what, unsigned long n)
+{
+    CLEANUP(free_ptr) char *b = picture(&w->b);
+    bool complete = same_branch(&w->a, "main", &w->b, "main");
+    bool good = complete || strcmp(b, b_before) == 0;
+    if (c->rc == ZS_OK)
+        good = good && complete;
+    else
+        good = good && c->e.sqlstate[0] != '\0' && c->e.message[0] != '\0';
+    good = good && stub_store_open_handles(w->a.store) == 0 &&
+           stub_store_open_handles(w->b.store) == 0;
+    CU_ASSERT(good);
+    if (!good)
+        (void)printf("%s, %s %lu: %d %s %s\n", ways[way].line, what, n, c->rc, c->e.sqlstate,
+                     c->e.message);
+    struct client again;
+    client_open(&again);
+    client_run(&again, side_of(w, ways[way].runs), ways[way].line);
+    assert_ok(again.rc, &again.e, "the same again", __FILE__, __LINE__);
+    CU_ASSERT(same_branch(&w->a, "main", &w->b, "main"));
+    client_close(&again);
+}
+
+/* ---- stores ---------------------------------------------------------------------------------- */
+
+/* Fail each call of one side's store, one after the other, until there are no more. */
+static void fail_every_call(char side, enum stub_fault_kind kind, bool fresh)
+{
+    for (int way = 0; way < WAYS; way++)
+        for (unsigned long n = 1;; n++) {
+            struct world w;
+            struct client c;
+            scene_open(&w, fresh);
+            CLEANUP(free_ptr) char *before = picture(&w.b);
+            struct stub_faults *f = &side_of(&w, side)->faults;
+            stub_faults_arm(f, &(struct stub_fault){.nth = n, .kind = kind});
+            client_open(&c);
+            client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+            bool fired = stub_faults_fired(f);
+            stub_faults_arm(f, &(struct stub_fault){.nth = 0});
+            CU_ASSERT(fired || c.rc == ZS_OK);
+            /* Every call matters, but for one that was to fail by itself ("no such branch"). */
+            CU_ASSERT(!fired || c.rc != ZS_OK || kind == STUB_FAULT_FAIL_AFTER);
+            if (fired && c.rc != ZS_OK)
+                ASSERT_TEXT(c.e.sqlstate,
+                            kind == STUB_FAULT_SILENT ? ZS_INTERNAL_ERROR : ZS_IO_ERROR);
+            check_aftermath(&w, way, &c, before, "call", n);
+            client_close(&c);
+            world_close(&w);
+            if (!fired) {
+                CU_ASSERT(n > 3); /* it did look at something */
+                break;
+            }
+        }
+}
+
+static void test_each_call_of_the_sending_store_may_fail(void)
+{
+    fail_every_call('a', STUB_FAULT_FAIL, true);
+    fail_every_call('a', STUB_FAULT_FAIL_AFTER, false);
+    fail_every_call('a', STUB_FAULT_SILENT, false);
+}
+
+static void test_each_call_of_the_receiving_store_may_fail(void)
+{
+    fail_every_call('b', STUB_FAULT_FAIL, true);
+    fail_every_call('b', STUB_FAULT_FAIL, false);
+    fail_every_call('b', STUB_FAULT_FAIL_AFTER, true);
+    fail_every_call('b', STUB_FAULT_SILENT, false);
+}
+
+/* A value that changes, or a record that is lost, on its way out of or into a store. */
+static void test_what_a_store_spoils_never_becomes_visible(void)
+{
+    static const struct {
+        char side;
+        const char *operation;
+        enum stub_fault_kind kind;
+    } cases[] = {{'a', "iter_next", STUB_FAULT_FLIP},
+                 {'a', "iter_next", STUB_FAULT_DROP},
+                 {'b', "ingest_put", STUB_FAULT_FLIP},
+                 {'b', "ingest_put", STUB_FAULT_DROP}};
+    for (int way = 0; way < WAYS; way++)
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+            for (unsigned long n = 1; n < 4; n++) {
+                struct world w;
+                struct client c;
+                scene_open(&w, n == 2);
+                CLEANUP(free_ptr) char *before = picture(&w.b);
+                struct stub_faults *f = &side_of(&w, cases[k].side)->faults;
+                stub_faults_arm(f, &(struct stub_fault){.operation = cases[k].operation,
+                                                        .nth = n,
+                                                        .kind = cases[k].kind});
+                client_open(&c);
+                client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+                if (!stub_faults_fired(f)) { /* all came in fewer calls */
+                    CU_ASSERT(n > 1 && c.rc == ZS_OK);
+                    client_close(&c);
+                    world_close(&w);
+                    break;
+                }
+                assert_fails(c.rc, &c.e, ZS_CORRUPT, ways[way].line, __FILE__, __LINE__);
+                CU_ASSERT(c.e.hint[0] != '\0');
+                CLEANUP(free_ptr) char *after = picture(&w.b);
+                ASSERT_TEXT(after, before);
+                stub_faults_arm(f, &(struct stub_fault){.nth = 0});
+                check_aftermath(&w, way, &c, before, cases[k].operation, n);
+                client_close(&c);
+                world_close(&w);
+            }
+}
+
+static void test_the_far_error_arrives_untouched(void)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct world w;
+        struct client c;
+        scene_open(&w, true);
+        struct side *far = ways[way].runs == 'a' ? &w.b : &w.a;
+        stub_faults_arm(&far->faults,
+                        &(struct stub_fault){.operation = way == 0 ? "ingest_commit" : "iter_next",
+                                             .nth = 1,
+                                             .sqlstate = ZS_DISK_FULL});
+        client_open(&c);
+        client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+        assert_fails(c.rc, &c.e, ZS_DISK_FULL, ways[way].line, __FILE__, __LINE__);
+        ASSERT_TEXT(c.e.message,
+                    way == 0 ? "injected fault in ingest_commit" : "injected fault in iter_next");
+        ASSERT_TEXT(c.e.detail, "");
+        ASSERT_TEXT(c.e.hint, "");
+        CU_ASSERT(c.e.retry == ZS_RETRY_LATER);
+        client_close(&c);
+        world_close(&w);
+    }
+}
+
+/* ---- the network -------------------------------------------------------------------------------
+ */
+
+/* Each send, recv, ... of either end fails, is cut, or loses or doubles a message. */
+static void test_each_message_may_be_lost(void)
+{
+    static const enum stub_fault_kind kinds[] = {STUB_FAULT_FAIL, STUB_FAULT_CUT, STUB_FAULT_FLIP,
+                                                 STUB_FAULT_DUPLICATE};
+    for (int way = 0; way < WAYS; way++)
+        for (int end = 0; end < 2; end++)
+            for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+                for (unsigned long n = 1;; n++) {
+                    struct world w;
+                    struct client c;
+                    scene_open(&w, n % 2 == 0);
+                    CLEANUP(free_ptr) char *before = picture(&w.b);
+                    struct stub_faults *f = end == 0 ? &w.near_net : &w.far_net;
+                    stub_faults_arm(f, &(struct stub_fault){.nth = n, .kind = kinds[k]});
+                    stub_network_faults(w.net, end == 0 ? f : NULL, end == 0 ? NULL : f);
+                    client_open(&c);
+                    client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+                    bool fired = stub_faults_fired(f);
+                    stub_network_faults(w.net, NULL, NULL);
+                    CU_ASSERT(fired || c.rc == ZS_OK);
+                    check_aftermath(&w, way, &c, before, "message", n);
+                    client_close(&c);
+                    world_close(&w);
+                    if (!fired)
+                        break;
+                }
+}
+
+static void test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was(void)
+{
+    for (int way = 0; way < WAYS; way++)
+        for (uint64_t bytes = 1; bytes < 8000000; bytes += 1 + bytes / 3) {
+            struct world w;
+            struct client c;
+            scene_open(&w, bytes % 2 == 0);
+            CLEANUP(free_ptr) char *before = picture(&w.b);
+            stub_faults_arm(&w.near_net,
+                            &(struct stub_fault){.kind = STUB_FAULT_CUT, .cut_bytes = bytes});
+            stub_network_faults(w.net, &w.near_net, NULL);
+            client_open(&c);
+            client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+            stub_network_faults(w.net, NULL, NULL);
+            if (c.rc != ZS_OK) {
+                CU_ASSERT(c.e.retry == ZS_RETRY_RESUME); /* not a fault of the data */
+                ASSERT_TEXT(c.e.sqlstate, ZS_CONNECTION_LOST);
+            }
+            check_aftermath(&w, way, &c, before, "cut at", bytes);
+            client_close(&c);
+            world_close(&w);
+        }
+}
+
+/* ---- one byte ----------------------------------------------------------------------------------
+ */
+
+/* A transport that changes one byte of what its connection carries towards b. */
+static struct {
+    const struct zs_transport *inner;
+    struct zs_channel channel;
+    void *self;
+    uint64_t at, passed;
+    uint8_t *copy;
+    bool sends; /* b is the far side; else the near one */
+} spoiler;
+
+static const void *spoil(const void *msg, uint64_t len)
+{
+    uint64_t from = spoiler.passed;
+    spoiler.passed += len;
+    if (spoiler.at < from || spoiler.at >= from + len)
+        return msg;
+    free(spoiler.copy);
+    spoiler.copy = malloc(len);
+    if (spoiler.copy == NULL)
+        abort();
+    memcpy(spoiler.copy, msg, len);
+    spoiler.copy[spoiler.at - from] ^= 0x04; /* a digit stays a digit, a letter a letter */
+    return spoiler.copy;
+}
+
+static int32_t spoiled_send(void *self, const void *msg, uint64_t len, struct zs_error *e)
+{
+    return spoiler.channel.send(self, spoiler.sends ? spoil(msg, len) : msg, len, e);
+}
+
+static int32_t spoiled_recv(void *self, int32_t timeout_ms, const void **msg, uint64_t *len,
+                            struct zs_error *e)
+{
+    int32_t got = spoiler.channel.recv(self, timeout_ms, msg, len, e);
+    if (got == ZS_RECV_MESSAGE && !spoiler.sends)
+        *msg = spoil(*msg, *len);
+    return got;
+}
+
+static int32_t spoiled_connect(void *self, const struct zs_connect *spec, struct zs_channel *out,
+                               struct zs_error *e)
+{
+    TRY(spoiler.inner->connect(self, spec, out, e));
+    spoiler.channel = *out;
+    out->send = spoiled_send;
+    out->recv = spoiled_recv;
+    return ZS_OK;
+}
+
+/* Whatever byte is spoiled: no record of b is ever one that a has not.  (What the control
+ * messages say besides, an estimate or a timeline id, is guarded by the transport alone.) */
+static void test_a_spoiled_byte_never_becomes_a_record(void)
+{
+    struct zs_transport table = *stub_transport_table();
+    spoiler.inner = stub_transport_table();
+    table.connect = spoiled_connect;
+    for (int way = 0; way < WAYS; way++) {
+        uint64_t total = 0, failed = 0, tries = 0;
+        /* First with nothing spoiled, to know how long the stream is. */
+        for (uint64_t at = UINT64_MAX; at == UINT64_MAX || at < total; tries++) {
+            struct world w;
+            struct client c;
+            spoiler.at = UINT64_MAX;
+            world_open_with(&w, 0, 0, &table);
+            branch_make(&w.a, "main");
+            grow(&w.a, "main", 1, 30);
+            RUN_OK(&w.a, "perform_push main stub://b", "absent");
+            grow(&w.a, "main", 2, 30);
+            CLEANUP(free_ptr) char *before = picture(&w.b);
+            spoiler.at = at;
+            spoiler.passed = 0;
+            spoiler.sends = way == 0;
+            client_open(&c);
+            client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+            CLEANUP(free_ptr) char *after = picture(&w.b);
+            bool complete = same_branch(&w.a, "main", &w.b, "main");
+            bool good = complete || (c.rc != ZS_OK && strcmp(after, before) == 0);
+            CU_ASSERT(good);
+            if (!good)
+                (void)printf("byte %llu: %s %s", (unsigned long long)at, c.e.message, after);
+            failed += c.rc != ZS_OK ? 1 : 0;
+            total = at == UINT64_MAX ? spoiler.passed : total;
+            client_close(&c);
+            world_close(&w);
+            /* The head and the control messages byte by byte, the values here and there. */
+            if (at == UINT64_MAX)
+                at = 0;
+            else
+                at += at < 900 || total - at < 2500 ? 3 : 1201;
+        }
+        CU_ASSERT(failed > tries / 2);
+        if (failed <= tries / 2)
+            (void)printf("%llu of %llu\n", (unsigned long long)failed, (unsigned long long)tries);
+    }
+    free(spoiler.copy);
+    spoiler.copy = NULL;
+}
+
+SUITE("command/push_pull_faults",
+      {"each call of the sending store may fail", test_each_call_of_the_sending_store_may_fail},
+      {"each call of the receiving store may fail", test_each_call_of_the_receiving_store_may_fail},
+      {"what a store spoils never becomes visible", test_what_a_store_spoils_never_becomes_visible},
+      {"the far error arrives untouched", test_the_far_error_arrives_untouched},
+      {"each message may be lost", test_each_message_may_be_lost},
+      {"a cut anywhere in the stream leaves the receiver as it was",
+       test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was},
+      {"a spoiled byte never becomes a record", test_a_spoiled_byte_never_becomes_a_record})
