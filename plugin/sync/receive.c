@@ -250,7 +250,9 @@ static int commit(const struct receive_job *job, const struct offer_message *off
     if (!offer->digests) { /* a sender that keeps no history: this side goes on with its own */
         c.points.count = 0;
         c.end.digest = digest_plus(state.base.digest, state.sum);
-        c.end.records = state.base.records + got->records;
+    }
+    if (c.gc_cutoff_lsn == 0 && (state.base.lsn == 0 || state.base.records > 0)) {
+        c.end.records = state.base.records + got->records; /* counted here, not believed */
         c.end.bytes = state.base.bytes + got->bytes;
     }
     struct zs_commit commit = {
