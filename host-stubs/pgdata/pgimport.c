@@ -18,6 +18,7 @@
 #include "pgdata/visible.h"
 #include "store/store.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { PUTS = 1024 };
@@ -175,6 +176,7 @@ static int put(struct import *im, const struct zs_record *record, uint8_t kind, 
         return refuse_same_lsn(im, e);
     if (im->nputs == PUTS)
         TRY(flush(im, e));
+    assert(record != NULL); /* merge_decide names a side only where there is one */
     struct zs_record *p = &im->puts[im->nputs++];
     *p = *record;
     p->lsn = im->cluster->control.checkpoint;

@@ -20,6 +20,14 @@ static int cannot_read(struct zs_error *e, int errnum, const char *path)
     return error_hint(e, "See that the data directory is whole, and import again.");
 }
 
+/* The descriptor leaves its scope open. */
+static int hand_on(int *fd)
+{
+    int handed = *fd;
+    *fd = -1;
+    return handed;
+}
+
 int pgio_open(int root, const char *path, int *fd, uint64_t *bytes, bool *missing,
               struct zs_error *e)
 {
@@ -41,8 +49,7 @@ int pgio_open(int root, const char *path, int *fd, uint64_t *bytes, bool *missin
         return error_hint(e, "See that the data directory is whole, and import again.");
     }
     *bytes = (uint64_t)st.st_size;
-    *fd = opened;
-    opened = -1;
+    *fd = hand_on(&opened);
     return ZS_OK;
 }
 
@@ -97,7 +104,7 @@ int pgio_each(int root, const char *folder, pgio_visit visit, void *context, str
     CLEANUP(folder_close) DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d == NULL)
         return cannot_read(e, errno, folder);
-    fd = -1;
+    (void)hand_on(&fd); /* d closes it */
     for (;;) {
         errno = 0;
         struct dirent *entry = readdir(d); /* NOLINT(concurrency-mt-unsafe): d is ours alone */

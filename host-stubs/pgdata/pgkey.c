@@ -140,7 +140,7 @@ size_t pgkey_file_head(const char *name, uint8_t *out)
 {
     size_t len = strlen(name);
     put_u16le(out, (uint16_t)len);
-    memcpy(out + 2, name, len);
+    memcpy(out + 2, name, len); /* NOLINT(bugprone-not-null-terminated-result): counted */
     return len + 2;
 }
 

@@ -67,7 +67,7 @@ bool pgpath_hex(const char *name, size_t digits_least, uint32_t *out)
     if (n < digits_least || n > 8 || (n > digits_least && name[0] == '0'))
         return false;
     for (size_t i = 0; i < n; i++) {
-        const char *d = memchr(digits, name[i], 16);
+        const char *d = strchr(digits, name[i]);
         if (d == NULL)
             return false;
         v = v << 4 | (uint32_t)(d - digits);

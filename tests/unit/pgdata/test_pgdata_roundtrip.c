@@ -112,7 +112,8 @@ static void export_and_judge(const struct zs_store *store, zs_lsn lsn, const cha
     CU_ASSERT(shell(root, judge) == 0);
 }
 
-static void round_trip(const char *initdb, const char *checksums)
+/* Exports the newest state, and with `all` the two before it. */
+static void round_trip(const char *initdb, const char *checksums, bool all)
 {
     struct zs_error e = {0};
     struct stub_store *s = NULL;
@@ -137,8 +138,10 @@ static void round_trip(const char *initdb, const char *checksums)
     ASSERT_OK(pgdata_import(store, "main", source, NULL, &third, &e));
     CU_ASSERT(third.from_lsn == second.to_lsn);
 
-    export_and_judge(store, first.to_lsn, root, "first");
-    export_and_judge(store, second.to_lsn, root, "second");
+    if (all) {
+        export_and_judge(store, first.to_lsn, root, "first");
+        export_and_judge(store, second.to_lsn, root, "second");
+    }
     export_and_judge(store, third.to_lsn, root, "third");
 
     CU_ASSERT(stub_store_open_handles(s) == 0);
@@ -150,16 +153,15 @@ static void round_trip(const char *initdb, const char *checksums)
 static void test_with_checksums(void)
 {
     if (installed())
-        round_trip("--data-checksums", "on");
+        round_trip("--data-checksums", "on", true);
     else
         printf("skipped: no PostgreSQL 15 under /usr/lib/postgresql\n");
 }
 
-/* And other WAL files than usual.  A running cluster is refused meanwhile. */
 static void test_without_checksums(void)
 {
     if (installed())
-        round_trip("--wal-segsize=4", "");
+        round_trip("--wal-segsize=4", "", false);
 }
 
 SUITE("pgdata/roundtrip",

@@ -86,7 +86,7 @@ static void test_export_is_the_import(void)
     world_open(&w);
     ASSERT_OK(pgdata_export(w.table, "main", 0, w.out, NULL, &r, &e));
     assert_same(w.cluster.data, w.out);
-    CU_ASSERT(r.to_lsn == FIRST && r.records > 15 && r.bytes > 15 * CRAFTED_BLOCK);
+    CU_ASSERT(r.to_lsn == FIRST && r.records > 15 && r.bytes > (uint64_t)15 * CRAFTED_BLOCK);
     static const char *const folders[] = {"pg_wal/archive_status",
                                           "pg_notify",
                                           "pg_serial",
@@ -223,9 +223,9 @@ static void test_damaged_branches_are_refused(void)
     static const char evil[] = "\x0f\0../../evil.conf!";
     static const struct {
         struct pgkey key;
-        uint8_t kind;
+        size_t kind; /* ZS_KIND_* */
         const char *value;
-        uint32_t len;
+        size_t len;
         const char *sqlstate;
     } cases[] = {
         {{.type = PGKEY_SIZE, .space = 1663, .database = 5, .relation = 16384},
@@ -273,8 +273,10 @@ static void test_damaged_branches_are_refused(void)
         struct zs_error e = {0};
         struct world w;
         struct pgdata_result r = {0};
-        struct zs_record record = {
-            .kind = cases[i].kind, .lsn = FIRST + 1, .len = cases[i].len, .value = cases[i].value};
+        struct zs_record record = {.kind = (uint8_t)cases[i].kind,
+                                   .lsn = FIRST + 1,
+                                   .len = (uint32_t)cases[i].len,
+                                   .value = cases[i].value};
         struct pgkey key = cases[i].key;
         if (key.hash == 77)
             key.hash = pgkey_name_hash("../../evil.conf");

@@ -383,7 +383,7 @@ static void test_progress_reaches_the_end(void)
     struct pgdata_watch watch = {.context = &told, .progress = progress};
     world_open(&w);
     ASSERT_OK(pgdata_import(w.table, "main", w.cluster.data, &watch, &r, &e));
-    CU_ASSERT(!told.fell && told.done == told.total && told.total > 8 * CRAFTED_BLOCK);
+    CU_ASSERT(!told.fell && told.done == told.total && told.total > (uint64_t)8 * CRAFTED_BLOCK);
     world_close(&w);
 }
 

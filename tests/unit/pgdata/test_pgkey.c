@@ -124,7 +124,7 @@ static void test_file_value_names_its_file(void)
     for (size_t i = 0; i < 3; i++) {
         struct pgkey key = {.type = PGKEY_FILE, .hash = pgkey_name_hash(names[i])};
         size_t len = pgkey_file_head(names[i], value);
-        memcpy(value + len, "bytes", 5);
+        memset(value + len, 'b', 5);
         struct zs_record r = file_record(value, (uint32_t)len + 5);
         CU_ASSERT(pgkey_file_parse(&r, &key, name, &head) && head == len);
         ASSERT_TEXT(name, names[i]);

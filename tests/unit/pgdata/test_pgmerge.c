@@ -16,22 +16,22 @@ static void test_plan(void)
     static const struct pgcontrol segments = {
         .system_identifier = 7, .block_bytes = 8192, .segment_blocks = 65536};
     static const struct {
-        bool exists;
         zs_lsn last;
         const struct pgcontrol *theirs;
         zs_lsn checkpoint;
         enum import_plan want;
+        bool exists;
     } cases[] = {
-        {false, 0, NULL, 100, IMPORT_CREATE},
-        {true, 0, NULL, 100, IMPORT_FILL},
-        {true, 50, &same, 100, IMPORT_CHANGES},
-        {true, 100, &same, 100, IMPORT_COMPARE},
-        {true, 101, &same, 100, IMPORT_OLDER},
-        {true, 50, NULL, 100, IMPORT_NO_CLUSTER},
-        {true, 50, &other, 100, IMPORT_OTHER_CLUSTER},
-        {true, 101, &other, 100, IMPORT_OTHER_CLUSTER},
-        {true, 50, &pages, 100, IMPORT_OTHER_BLOCKS},
-        {true, 50, &segments, 100, IMPORT_OTHER_BLOCKS},
+        {0, NULL, 100, IMPORT_CREATE, false},
+        {0, NULL, 100, IMPORT_FILL, true},
+        {50, &same, 100, IMPORT_CHANGES, true},
+        {100, &same, 100, IMPORT_COMPARE, true},
+        {101, &same, 100, IMPORT_OLDER, true},
+        {50, NULL, 100, IMPORT_NO_CLUSTER, true},
+        {50, &other, 100, IMPORT_OTHER_CLUSTER, true},
+        {101, &other, 100, IMPORT_OTHER_CLUSTER, true},
+        {50, &pages, 100, IMPORT_OTHER_BLOCKS, true},
+        {50, &segments, 100, IMPORT_OTHER_BLOCKS, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pgcontrol ours = same;

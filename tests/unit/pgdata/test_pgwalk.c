@@ -19,16 +19,17 @@ static void describe(struct seen *s, const struct zs_record *r)
     struct pgkey k;
     char name[PGKEY_NAME_MAX + 1] = "";
     size_t head = 0;
-    char first = r->len == 0 ? '-' : *(const char *)r->value;
+    const char *first = r->len == 0 ? "-" : r->value;
     CU_ASSERT_FATAL(pgkey_decode(r->key, &k));
     if (k.type == PGKEY_FILE) {
         CU_ASSERT(pgkey_file_parse(r, &k, name, &head));
         return; /* by hash: not for a picture */
     }
     bool letter = k.type == PGKEY_BLOCK || k.type == PGKEY_SLRU_BLOCK || k.type == PGKEY_TWOPHASE;
-    int n = snprintf(s->text + s->used, sizeof s->text - s->used,
-                     "%s %u/%u/%u.%u %u/%u @%u +%u %c\n", names[k.type], k.space, k.database,
-                     k.relation, k.fork, k.slru, k.segment, k.block, k.piece, letter ? first : '.');
+    int n =
+        snprintf(s->text + s->used, sizeof s->text - s->used, "%s %u/%u/%u.%u %u/%u @%u +%u %c\n",
+                 names[k.type], k.space, k.database, k.relation, k.fork, k.slru, k.segment, k.block,
+                 k.piece, letter ? *first : '.');
     s->used += (size_t)n;
 }
 
@@ -109,7 +110,7 @@ static void test_large_files(void)
 {
     struct crafted c;
     struct seen s;
-    char *large = calloc(1, 3 * PGKEY_PIECE_BYTES);
+    char *large = calloc(3, PGKEY_PIECE_BYTES);
     char name[64];
     CU_ASSERT_FATAL(large != NULL);
     crafted_open(&c, 0x102018);
@@ -118,7 +119,7 @@ static void test_large_files(void)
     crafted_write(&c, "y.conf", large, 0);
     crafted_write(&c, "pg_twophase/000002BC", large, PGKEY_PIECE_BYTES + 1);
     crafted_write(&c, "pg_twophase/000002BD", large, 5);
-    crafted_write(&c, "pg_twophase/000002BE", large, 3 * PGKEY_PIECE_BYTES);
+    crafted_write(&c, "pg_twophase/000002BE", large, (size_t)3 * PGKEY_PIECE_BYTES);
     for (unsigned i = 0; i < 700; i++) {
         (void)snprintf(name, sizeof name, "base/5/%u", 20000 + i);
         crafted_write(&c, name, large, (size_t)4 * CRAFTED_BLOCK);
@@ -127,7 +128,7 @@ static void test_large_files(void)
     CU_ASSERT(s.ascending);
     /* as above with 2 blocks of 16384; 3 + 1 + 1 + 2 pieces; 2 + 1 + 3 pieces */
     CU_ASSERT(s.records == 21 + 7 + 6 + 700 * 5);
-    CU_ASSERT(s.bytes > 700 * 4 * CRAFTED_BLOCK);
+    CU_ASSERT(s.bytes > (uint64_t)700 * 4 * CRAFTED_BLOCK);
     free(large);
     crafted_close(&c);
 }

@@ -30,7 +30,7 @@ static void look(const struct zs_store *store, zs_lsn upto, char *out, size_t si
     while (visible_next(v, &r, &e) == ZS_OK && r != NULL)
         used += (size_t)snprintf(out + used, size - used,
                                  r->kind == ZS_KIND_WAL ? "[%d=%.*s] " : "%d=%.*s ",
-                                 atoi((const char *)r->key), (int)r->len, (const char *)r->value);
+                                 r->key[5] - '0', (int)r->len, (const char *)r->value);
     visible_close(v);
     snapshot_close(&s);
 }
