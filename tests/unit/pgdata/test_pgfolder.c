@@ -53,9 +53,9 @@ static bool same(const struct pgfile *a, const struct pgfile *b)
 static void test_listing_is_in_key_order(void)
 {
     static const struct pgfile want[] = {
-        {999, 0, 0, CRAFTED_BLOCK},       {2619, 0, 0, 0},
-        {16384, 0, 0, 6 * CRAFTED_BLOCK}, {16384, 1, 0, CRAFTED_BLOCK},
-        {16384, 2, 0, CRAFTED_BLOCK},     {100000, 0, 0, CRAFTED_BLOCK}};
+        {999, 0, 0, CRAFTED_BLOCK},         {2619, 0, 0, 0},
+        {16384, 0, 0, 6LL * CRAFTED_BLOCK}, {16384, 1, 0, CRAFTED_BLOCK},
+        {16384, 2, 0, CRAFTED_BLOCK},       {100000, 0, 0, CRAFTED_BLOCK}};
     struct zs_error e = {0};
     struct crafted c;
     struct pgfiles files = {0};

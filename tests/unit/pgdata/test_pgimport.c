@@ -387,6 +387,27 @@ static void test_progress_reaches_the_end(void)
     world_close(&w);
 }
 
+/* The first word of progress comes when nothing was read yet. */
+static void start_it(void *context, uint64_t done, uint64_t total)
+{
+    struct world *w = context;
+    if (done == 0 && total > 0)
+        set_state(&w->cluster, 6);
+}
+
+static void test_started_meanwhile_is_refused(void)
+{
+    struct zs_error e = {0};
+    struct world w;
+    struct pgdata_result r;
+    struct pgdata_watch watch = {.context = &w, .progress = start_it};
+    world_open(&w);
+    ASSERT_FAILS(pgdata_import(w.table, "main", w.cluster.data, &watch, &r, &e),
+                 ZS_MOVED_MEANWHILE);
+    CU_ASSERT(info_of(&w).struct_size == 0);
+    world_close(&w);
+}
+
 static void test_cancel_anywhere_leaves_nothing(void)
 {
     bool cancelled = true;
@@ -449,6 +470,7 @@ SUITE("pgdata/pgimport", {"a first import makes the branch", test_first_import_c
       {"branches that hold something else or newer are refused", test_unfit_branches_are_refused},
       {"other bytes at the same LSN are refused", test_same_lsn_and_other_bytes_is_refused},
       {"what is skipped is named, what needs no copy is not", test_what_is_skipped_is_named},
+      {"a cluster started during the import is refused", test_started_meanwhile_is_refused},
       {"progress never falls and ends at its total", test_progress_reaches_the_end},
       {"a cancel anywhere leaves no branch", test_cancel_anywhere_leaves_nothing},
       {"any failing call of the store leaves the branch as it was",
