@@ -21,7 +21,7 @@
 
 static const struct zs_store functions = {
     .struct_size = sizeof functions,
-    .features = ZS_STORE_DIGEST,
+    .features = ZS_STORE_DIGEST | ZS_STORE_BLOBS,
     .branch_find = kv_branch_find,
     .branch_list = kv_branch_list,
     .snapshot_open = kv_snapshot_open,
@@ -36,6 +36,9 @@ static const struct zs_store functions = {
     .ingest_state = kv_ingest_state,
     .ingest_commit = kv_ingest_commit,
     .ingest_close = kv_ingest_close,
+    .blob_read = kv_blob_read,
+    .blob_list = kv_blob_list,
+    .iter_range = kv_iter_range,
 };
 
 /* ---- settings ---------------------------------------------------------------------- */

@@ -61,8 +61,8 @@ int engine_get(struct kv *kv, const rocksdb_readoptions_t *options, const struct
     if (slice == NULL)
         return ZS_OK;
     const char *value = rocksdb_pinnableslice_value(slice, len);
-    if (size > 0)
-        memcpy(out, value, *len < size ? *len : size);
+    if (*len > 0 && *len <= size)
+        memcpy(out, value, *len);
     rocksdb_pinnableslice_destroy(slice);
     return ZS_OK;
 }

@@ -313,6 +313,8 @@ static int commit_check(const struct zs_ingest *in, const struct zs_commit *c, s
     if (c->gc_cutoff_lsn > c->upto_lsn)
         return error_set(e, ZS_BAD_VALUE, "gc_cutoff_lsn %s is above the commit's LSN %s",
                          lsn_text(c->gc_cutoff_lsn).s, lsn_text(c->upto_lsn).s);
+    for (uint64_t i = 0; i < c->nblobs; i++)
+        TRY(blob_check(&c->blobs[i], e));
     zs_lsn last = base;
     for (uint32_t i = 0; i < c->npoints; i++) {
         if (c->points[i].lsn <= last || c->points[i].lsn >= c->upto_lsn)
@@ -356,6 +358,36 @@ static int meta_put(struct zs_ingest *in, const struct kv_key *key, const void *
     return ZS_OK;
 }
 
+static int meta_delete(struct zs_ingest *in, const struct kv_key *key, struct zs_error *e)
+{
+    if (in->stage != NULL)
+        return stage_delete(in->stage, key->bytes, key->len, e);
+    rocksdb_writebatch_delete(in->batch, key->bytes, key->len);
+    return ZS_OK;
+}
+
+static int blobs_put(struct zs_ingest *in, const struct zs_commit *c, struct zs_error *e)
+{
+    if (c->nblobs == 0)
+        return ZS_OK;
+    CLEANUP(free_ptr) struct zs_blob *sorted = calloc(c->nblobs, sizeof *sorted);
+    if (sorted == NULL)
+        return error_memory(e);
+    memcpy(sorted, c->blobs, c->nblobs * sizeof *sorted);
+    qsort(sorted, c->nblobs, sizeof *sorted, blob_order);
+    for (uint64_t i = 0; i < c->nblobs; i++) {
+        struct kv_key key = kv_key_blob(in->base.space, sorted[i].name);
+        if (i > 0 && blob_order(&sorted[i], &sorted[i - 1]) == 0)
+            return error_set(e, ZS_BAD_VALUE, "blob \"%s\" stands twice in a commit",
+                             sorted[i].name);
+        if (sorted[i].data == NULL)
+            TRY(meta_delete(in, &key, e));
+        else
+            TRY(meta_put(in, &key, sorted[i].data, sorted[i].len, e));
+    }
+    return ZS_OK;
+}
+
 static int point_put(struct zs_ingest *in, const struct zs_point *point, struct zs_error *e)
 {
     char value[KV_POINT_VALUE];
@@ -392,7 +424,9 @@ static int metadata_put(struct zs_ingest *in, const struct zs_commit *c, struct 
     }
     for (uint32_t i = 0; i < c->npoints; i++)
         TRY(point_put(in, &c->points[i], e));
-    return c->upto_lsn == 0 ? ZS_OK : point_put(in, &c->end, e);
+    if (c->upto_lsn > 0)
+        TRY(point_put(in, &c->end, e));
+    return blobs_put(in, c, e);
 }
 
 static int commit_locked(struct zs_ingest *in, const struct zs_commit *c, struct zs_error *e)

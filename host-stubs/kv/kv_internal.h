@@ -5,6 +5,7 @@
  *   kv_branch.c  branches by name; making and removing them; giving space back
  *   kv_read.c    snapshots and history
  *   kv_iter.c    iterators
+ *   kv_blob.c    blobs
  *   kv_ingest.c  ingests and their commit
  *   kv_stage.c   the sorted files that a large ingest collects outside the engine
  *   kv_sst.cc    writing such a file
@@ -67,8 +68,8 @@ struct kv {
  * `doing` completes "could not ...". */
 int engine_check(char *error, const char *doing, struct zs_error *e);
 
-/* The value of a key as `options` see it, into at most `size` bytes at out.  *len is
- * its whole length; *found false if there is none. */
+/* The value of a key as `options` see it, into `size` bytes at out if it fits.  *len is
+ * its length in any case; *found false if there is none. */
 int engine_get(struct kv *kv, const rocksdb_readoptions_t *options, const struct kv_key *key,
                void *out, size_t size, size_t *len, bool *found, struct zs_error *e);
 
@@ -125,9 +126,20 @@ int kv_snapshot_history(struct zs_snapshot *snapshot, zs_lsn upto_lsn, struct zs
 int kv_iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
                  struct zs_iter **out, struct zs_error *e);
 int kv_iter_seek(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e);
+int kv_iter_range(struct zs_iter *iter, const uint8_t first[ZS_KEY_BYTES],
+                  const uint8_t last[ZS_KEY_BYTES], struct zs_error *e);
 int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
                  uint64_t buf_bytes, uint64_t *count, uint32_t *more, struct zs_error *e);
 void kv_iter_close(struct zs_iter *iter);
+
+/* 22023, 54000. */
+int blob_check(const struct zs_blob *blob, struct zs_error *e);
+/* For qsort: by name, as their keys sort. */
+int blob_order(const void *a, const void *b);
+int kv_blob_read(struct zs_snapshot *snapshot, const char *name, void *buf, uint64_t buf_bytes,
+                 uint64_t *len, struct zs_error *e);
+int kv_blob_list(struct zs_snapshot *snapshot, zs_blob_visit visit, void *context,
+                 struct zs_error *e);
 
 int kv_ingest_begin(void *self, const struct zs_ingest_spec *theirs, struct zs_ingest_state *state,
                     struct zs_ingest **out, struct zs_error *e);
@@ -145,6 +157,8 @@ int stage_open(struct kv *kv, struct stage **out, struct zs_error *e);
 /* The next record; ascending over the stage. */
 int stage_put(struct stage *stage, const char *key, size_t key_len, const void *value, size_t len,
               struct zs_error *e);
+/* The same, but the key is removed when the stage is taken over. */
+int stage_delete(struct stage *stage, const char *key, size_t key_len, struct zs_error *e);
 /* End the file that is being written: what was put so far is on disk. */
 int stage_finish(struct stage *stage, struct zs_error *e);
 /* Finish, and let the engine take all files as one step. */

@@ -35,6 +35,8 @@ struct zs_iter {
     uint64_t in_a_row;             /* bytes read since the last seek */
     uint8_t skipped[ZS_KEY_BYTES]; /* whose versions were stepped over */
     int skips;
+    uint8_t bound[ZS_KEY_BYTES]; /* nothing above it, if bounded */
+    bool bounded;
 };
 
 int kv_iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
@@ -89,7 +91,29 @@ int kv_iter_seek(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES], struct z
     iter->scan = false;
     iter->seek = true;
     iter->step = false;
+    iter->bounded = false;
     return ZS_OK;
+}
+
+int kv_iter_range(struct zs_iter *iter, const uint8_t first[ZS_KEY_BYTES],
+                  const uint8_t last[ZS_KEY_BYTES], struct zs_error *e)
+{
+    TRY(kv_iter_seek(iter, first, e));
+    memcpy(iter->bound, last, ZS_KEY_BYTES);
+    iter->bounded = true;
+    return ZS_OK;
+}
+
+/* Does the engine stand on a record that may be given? */
+static bool inside(const struct zs_iter *iter)
+{
+    size_t len = 0;
+    if (!rocksdb_iter_valid(iter->it))
+        return false;
+    if (!iter->bounded)
+        return true;
+    const char *key = rocksdb_iter_key(iter->it, &len);
+    return len != KV_RECORD_KEY || memcmp(key + KV_SPACE_KEY, iter->bound, ZS_KEY_BYTES) <= 0;
 }
 
 /* Stand where the caller is. */
@@ -165,7 +189,7 @@ static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *r
                      struct zs_error *e)
 {
     *found = false;
-    for (int looked = 1; rocksdb_iter_valid(iter->it); looked++) {
+    for (int looked = 1; inside(iter); looked++) {
         TRY(current(iter, record, e));
         iter->in_a_row += record->len;
         *found = record->lsn > iter->after_lsn && record->lsn <= iter->upto_lsn;
@@ -208,7 +232,7 @@ int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, vo
         (*count)++;
         rocksdb_iter_next(iter->it);
     }
-    *more = rocksdb_iter_valid(iter->it);
+    *more = inside(iter);
     if (*more != 0)
         return ZS_OK;
     char *error = NULL;

@@ -77,6 +77,11 @@ char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len,
     });
 }
 
+char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len)
+{
+    return text_of([&] { return writer->files.Delete(rocksdb::Slice(key, key_len)); });
+}
+
 char *sst_writer_finish(struct sst_writer *writer)
 {
     return text_of([&] { return writer->files.Finish(); });

@@ -23,6 +23,7 @@ void sst_writer_destroy(struct sst_writer *writer);
 char *sst_writer_open(struct sst_writer *writer, const char *path);
 char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len, const void *value,
                      size_t len);
+char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len);
 /* Ends and syncs the file. */
 char *sst_writer_finish(struct sst_writer *writer);
 

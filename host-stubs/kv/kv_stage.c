@@ -117,6 +117,15 @@ int stage_put(struct stage *s, const char *key, size_t key_len, const void *valu
     return s->file_bytes < KV_FILE_BYTES ? ZS_OK : stage_finish(s, e);
 }
 
+int stage_delete(struct stage *s, const char *key, size_t key_len, struct zs_error *e)
+{
+    if (s->file_bytes == 0)
+        TRY(file_open(s, e));
+    s->file_bytes += key_len;
+    return engine_check(sst_writer_delete(s->writer, key, key_len), "write the incoming records",
+                        e);
+}
+
 int stage_ingest(struct stage *s, struct zs_error *e)
 {
     TRY(stage_finish(s, e));
