@@ -115,7 +115,9 @@ int main(void)
             continue;
         char *payload = read_frame(&len);
         open = payload != NULL;
-        if ((open ? PQputCopyData(conn, payload, (int)len) : PQputCopyEnd(conn, NULL)) < 0)
+        /* libpq keeps what is small until it is told to send. */
+        if ((open ? PQputCopyData(conn, payload, (int)len) : PQputCopyEnd(conn, NULL)) < 0 ||
+            PQflush(conn) != 0)
             break;
         free(payload);
     }
