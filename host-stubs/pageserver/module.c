@@ -3,9 +3,9 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "pageserver/elf_check.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,30 +65,34 @@ int module_locate(const char *name, const char *folder, char out[FILE_PATH_MAX],
     return error_detail(e, "It was looked for in %s and in %s/../lib/zenith-sync.", here, here);
 }
 
-/* The loader would run the file's constructors before anything can be asked of it; so
- * what is plainly something else is told apart before. */
+/* The loader would run the file's constructors before anything can be asked of it, and
+ * die of one that is cut short; so what is plainly unfit is told apart before. */
 static int file_check(const char *path, struct zs_error *e)
 {
     struct stat st;
     if (stat(path, &st) != 0)
         return file_is_missing(path, errno, e);
-    Elf64_Ehdr header = {0};
-    ssize_t n = -1;
+    enum elf_verdict verdict = ELF_NONE;
     if (S_ISREG(st.st_mode)) {
         CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             return file_is_missing(path, errno, e);
-        n = read(fd, &header, sizeof header);
+        verdict = elf_check(fd);
     }
-    if (n != (ssize_t)sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-        header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_type != ET_DYN) {
-        error_set(e, ZS_NOT_SUPPORTED,
-                  "the module %s is not a shared object for this machine: a 64-bit ELF shared "
-                  "object is needed",
-                  path);
-        return error_hint(e, "Give the path of a module such as zenith_sync.so.");
+    switch (verdict) {
+    case ELF_WHOLE:
+        return ZS_OK;
+    case ELF_SHORT:
+        error_set(e, ZS_NOT_SUPPORTED, "the module %s is a shared object that was cut short", path);
+        return error_hint(e, "Copy it again, to another path, and load that.");
+    case ELF_NONE:
+        break;
     }
-    return ZS_OK;
+    error_set(e, ZS_NOT_SUPPORTED,
+              "the module %s is not a shared object for this machine: a 64-bit ELF shared object "
+              "is needed",
+              path);
+    return error_hint(e, "Give the path of a module such as zenith_sync.so.");
 }
 
 /* ---- the symbol and the descriptor ---------------------------------------------------------- */

@@ -1,0 +1,57 @@
+/* elf_check.c - see elf_check.h. */
+#include "pageserver/elf_check.h"
+
+#include <elf.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#elif defined(__riscv)
+#define MACHINE EM_RISCV
+#elif defined(__powerpc64__)
+#define MACHINE EM_PPC64
+#else
+#error "name this machine's ELF number"
+#endif
+
+static bool read_at(int fd, uint64_t offset, void *out, size_t n)
+{
+    return pread(fd, out, n, (off_t)offset) == (ssize_t)n;
+}
+
+static enum elf_verdict check_segments(int fd, const Elf64_Ehdr *header, uint64_t size)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+        uint64_t at = header->e_phoff + (uint64_t)i * sizeof segment;
+        if (!elf_within(at, sizeof segment, size) || !read_at(fd, at, &segment, sizeof segment))
+            return ELF_SHORT;
+        if (segment.p_type != PT_NULL && segment.p_type != PT_GNU_STACK &&
+            !elf_within(segment.p_offset, segment.p_filesz, size))
+            return ELF_SHORT;
+    }
+    return ELF_WHOLE;
+}
+
+enum elf_verdict elf_check(int fd)
+{
+    struct stat st;
+    Elf64_Ehdr header;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return ELF_NONE;
+    uint64_t size = (uint64_t)st.st_size;
+    char magic[SELFMAG];
+    if (!read_at(fd, 0, magic, sizeof magic) || memcmp(magic, ELFMAG, SELFMAG) != 0)
+        return ELF_NONE;
+    if (!read_at(fd, 0, &header, sizeof header))
+        return ELF_SHORT;
+    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+        header.e_type != ET_DYN || header.e_machine != MACHINE ||
+        header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > size)
+        return ELF_NONE;
+    return check_segments(fd, &header, size);
+}

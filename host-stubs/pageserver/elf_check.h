@@ -1,0 +1,26 @@
+/* elf_check.h - is a file a whole shared object for this machine?
+ * The loader maps a file without asking whether all of it is there: one that was cut
+ * short kills the process (SIGBUS) instead of failing.  So headers and segments are
+ * checked before it sees the file.  Threads: none of its own. */
+#ifndef PAGESERVER_ELF_CHECK_H
+#define PAGESERVER_ELF_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum elf_verdict {
+    ELF_WHOLE,
+    ELF_NONE,  /* not a 64-bit shared object of this machine */
+    ELF_SHORT, /* one, but parts of it are missing */
+};
+
+/* Over an open regular file. */
+enum elf_verdict elf_check(int fd);
+
+/* Do n bytes at `offset` lie within `size`?  Pure. */
+static inline bool elf_within(uint64_t offset, uint64_t n, uint64_t size)
+{
+    return offset <= size && n <= size - offset;
+}
+
+#endif
