@@ -72,7 +72,9 @@ int32_t run_import(void *self, const struct zs_session *session, const char *arg
     struct pgdata_watch watch = watch_over(&w);
     struct pgdata_result r = {0};
     int64_t begin = clock_now_ns();
-    TRY(error_check(pgdata_import(kv_store(s->kv), a.words[0], a.words[1], &watch, &r, e), e,
+    CLEANUP(modules_writer_close) struct modules_writer writer = {0};
+    modules_writer_open(&s->modules, kv_store(s->kv), &writer);
+    TRY(error_check(pgdata_import(writer.store, a.words[0], a.words[1], &watch, &r, e), e,
                     "import"));
     uint64_t ms = (uint64_t)(clock_now_ns() - begin) / 1000000;
     const char *result = r.created ? "created" : r.changed ? "changed" : "unchanged";

@@ -256,14 +256,27 @@ int commands_enter(struct commands *c, const char *name, uint32_t role, struct c
     return rc;
 }
 
-void commands_leave(struct commands *c, struct command *command)
+bool commands_hold(struct commands *c, struct command_owner *owner)
 {
-    struct command_owner *owner = command->owner;
+    (void)pthread_mutex_lock(&c->lock);
+    bool held = !owner->retired;
+    owner->running += held;
+    (void)pthread_mutex_unlock(&c->lock);
+    return held;
+}
+
+void commands_release(struct commands *c, struct command_owner *owner)
+{
     (void)pthread_mutex_lock(&c->lock);
     bool drained = --owner->running == 0 && owner->retired;
     (void)pthread_mutex_unlock(&c->lock);
     if (drained && owner->drained != NULL)
         owner->drained(owner);
+}
+
+void commands_leave(struct commands *c, struct command *command)
+{
+    commands_release(c, command->owner);
 }
 
 int commands_list(struct commands *c, commands_visit visit, void *context)

@@ -72,6 +72,11 @@ int commands_enter(struct commands *c, const char *name, uint32_t role, struct c
                    struct zs_error *e);
 void commands_leave(struct commands *c, struct command *command);
 
+/* Keep an owner from being drained, as somebody in one of its commands does; false if
+ * it is retired.  End with commands_release. */
+bool commands_hold(struct commands *c, struct command_owner *owner);
+void commands_release(struct commands *c, struct command_owner *owner);
+
 typedef int (*commands_visit)(void *context, const struct command *command);
 int commands_list(struct commands *c, commands_visit visit, void *context);
 

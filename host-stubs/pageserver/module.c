@@ -331,6 +331,29 @@ void modules_close(struct modules *m)
     (void)pthread_mutex_destroy(&m->lock);
 }
 
+void modules_writer_open(struct modules *m, const struct zs_store *plain,
+                         struct modules_writer *out)
+{
+    *out = (struct modules_writer){.store = plain, .commands = m->context->commands};
+    (void)pthread_mutex_lock(&m->lock);
+    for (struct module *p = m->first; p != NULL && out->held == NULL; p = p->next) {
+        if (p->table.recording_store == NULL || !commands_hold(out->commands, &p->owner))
+            continue;
+        const struct zs_store *recording = p->table.recording_store(p->self);
+        out->held = &p->owner;
+        if (recording != NULL)
+            out->store = recording;
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+void modules_writer_close(struct modules_writer *w)
+{
+    if (w->held != NULL)
+        commands_release(w->commands, w->held);
+    w->held = NULL;
+}
+
 int modules_list(struct modules *m, modules_visit visit, void *context)
 {
     int rc = 0;

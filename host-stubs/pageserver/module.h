@@ -62,6 +62,18 @@ int modules_load(struct modules *m, const char *path, struct module **out, struc
 int module_check(const struct zs_module *theirs, uint64_t features, const char *path,
                  struct zs_module *out, struct zs_error *e);
 
+/* The store that the server's own writers go through: the newest module's recording
+ * one, so that its change map knows of them, or `plain` where no module has one.  The
+ * module is held until modules_writer_close. */
+struct modules_writer {
+    const struct zs_store *store;
+    struct commands *commands;
+    struct command_owner *held; /* NULL: none */
+};
+void modules_writer_open(struct modules *m, const struct zs_store *plain,
+                         struct modules_writer *out);
+void modules_writer_close(struct modules_writer *w);
+
 /* Calls fini of all that are left.  No session may run. */
 void modules_close(struct modules *m);
 

@@ -147,8 +147,8 @@ struct zs_module {
 
     /* The host's own store with a change map kept on the way: a host whose own writers
      * ingest through this table pays for an increment what changed.  What is written
-     * past it is found all the same, by a scan.  Call it between init and fini; PROCESS.
-     * NULL if the host's store lacks ZS_STORE_BLOBS. */
+     * past it is found all the same, by a scan.  Good from init to fini; NULL if the host's store
+     * lacks ZS_STORE_BLOBS. */
     const struct zs_store *(*recording_store)(void *self);
 };
 
