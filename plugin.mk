@@ -245,6 +245,42 @@ bench: deps-bench
 	$(again) all
 	@tests/bench/bench.sh $(BENCH_MB)
 
+# ---- fuzz: decoders of bytes that somebody else chose (tests/fuzz/support.h) -----------
+
+# Each target is two programs: fuzz_NAME searches (clang's libFuzzer), replay_NAME runs the
+# committed corpus (any compiler).  `seeds` makes that corpus anew.
+FUZZ_SECONDS ?= 60
+DEPS_FUZZ := clang libclang-rt-14-dev
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
+REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
+fuzz_archives := $(call archives,command sync wire transport libpq pageserver pgdata kv store model base)
+fuzz_link = @mkdir -p $(@D); $(CXX) $(LDFLAGS_ALL) $(1) -o $@ $(filter %.o,$^) $(call grouped,$^) \
+	$(LIBS_PROGRAM)
+
+$(BUILD)/tests/fuzz/fuzz_%: $(call objects_of,tests/fuzz/fuzz_%.c tests/fuzz/support.c) $(fuzz_archives)
+	$(call fuzz_link,-fsanitize=fuzzer)
+$(BUILD)/tests/fuzz/replay_%: $(call objects_of,tests/fuzz/fuzz_%.c tests/fuzz/support.c \
+		tests/fuzz/replay.c) $(fuzz_archives)
+	$(call fuzz_link)
+$(BUILD)/tests/fuzz/seeds: $(call objects_of,tests/fuzz/seeds.c tests/fuzz/seeds_binary.c) \
+		$(fuzz_archives)
+	$(call fuzz_link,$(call libs,cunit))
+
+.PHONY: fuzz fuzz-replay fuzz-seeds run-fuzz run-fuzz-replay
+run-fuzz: $(FUZZ)
+	@tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $^
+run-fuzz-replay: $(REPLAY)
+	@tests/run -j $(JOBS) fuzz/replay $^
+fuzz-seeds: $(BUILD)/tests/fuzz/seeds
+	$< tests/fuzz/corpus
+fuzz: deps
+	@.ci/deps $(DEPS_FUZZ)
+	$(again) BUILD=$(BUILD)/fuzz CC=clang CXX=clang++ SAN=fuzzer-no-link,address,undefined \
+		OPT="-O1 -g" run-fuzz
+fuzz-replay: deps
+	$(again) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" run-fuzz-replay
+
 # ---- install -------------------------------------------------------------------------
 
 bindir := $(PREFIX)/bin
@@ -299,6 +335,7 @@ help:
 	@echo "  check          every test; one by one: unit contract abi integration, unit-ROOM"
 	@echo "  check-asan     with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "  check-tsan     with ThreadSanitizer"
+	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_MB=$(BENCH_MB)"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
 	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"

@@ -1,0 +1,196 @@
+/* seeds_binary.c - seeds of the targets whose input is no text, made by the encoders. */
+#include "seeds.h"
+
+#include "../unit/pgdata/crafted.h"
+
+#include "base/bytes.h"
+#include "kv/kv_layout.h"
+#include "pageserver/pgwire.h"
+#include "pgdata/pgkey.h"
+#include "sync/change_map.h"
+#include "wire/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Making a seed cannot go wrong but for want of memory. */
+static void must(int rc)
+{
+    if (rc != ZS_OK)
+        abort();
+}
+
+/* The target's byte in front of what follows. */
+static void write_behind(const char *target, const char *name, uint8_t mode, const void *bytes,
+                         size_t n)
+{
+    static uint8_t seed[65536];
+    seed[0] = mode;
+    memcpy(seed + 1, bytes, n);
+    seed_write(target, name, seed, n + 1);
+}
+
+static void seeds_batch(void)
+{
+    static const char value[] = "zenith zenith zenith zenith";
+    static const struct {
+        enum batch_encoding encoding;
+        const char *name;
+    } cases[] = {{BATCH_NONE, "none"}, {BATCH_LZ4, "lz4"}, {BATCH_ZSTD, "zstd"}};
+    for (size_t i = 0; i < 3; i++) {
+        struct zs_error e;
+        struct batch_writer *w = NULL;
+        const void *message = NULL;
+        uint64_t bytes = 0;
+        must(batch_writer_open(cases[i].encoding, &w, &e));
+        for (uint32_t k = 0; k < 40; k++) {
+            bool added = false;
+            struct zs_record r = {.kind = (uint8_t)(k % 5 == 0 ? ZS_KIND_TOMBSTONE : 1 + k % 2),
+                                  .len = k % 5 == 0 ? 0 : k % sizeof value,
+                                  .lsn = 0x1000 + k,
+                                  .value = value};
+            r.key[17] = (uint8_t)k;
+            must(batch_add(w, &r, &added, &e));
+        }
+        must(batch_finish(w, &message, &bytes, &e));
+        write_behind("batch", cases[i].name, 1, message, bytes);
+        if (cases[i].encoding == BATCH_NONE) {
+            write_behind("batch", "as_it_is", 0, message, bytes);
+            write_behind("batch", "packed_lz4", 1 | 2 | 8, message, bytes);
+            write_behind("batch", "packed_zstd", 1 | 4 | 8, message, bytes);
+            write_behind("batch", "cut", 1, message, bytes - 9);
+        }
+        batch_writer_close(w);
+    }
+}
+
+static void seeds_change_map(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t keys, step, prefixes;
+    } cases[] = {{"empty", 0, 1, 1},
+                 {"run", 3000, 1, 2},
+                 {"array", 200, 77, 1},
+                 {"bits", 5000, 2, 1},
+                 {"far", 6, 0x10001, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e;
+        struct change_map *m = NULL;
+        const struct change_epoch epoch = {.from_lsn = 0x1000, .to_lsn = 0x2000};
+        uint8_t *bytes = NULL;
+        size_t len = 0;
+        must(change_map_open(&m, &e));
+        for (uint32_t k = 0; k < cases[i].keys * cases[i].prefixes; k++) {
+            uint8_t key[ZS_KEY_BYTES] = {0};
+            key[13] = (uint8_t)(k / cases[i].keys);
+            put_u32be(key + 14, k % cases[i].keys * cases[i].step);
+            must(change_map_add(m, key, &e));
+        }
+        must(change_map_encode(m, &epoch, &bytes, &len, &e));
+        if (len < 4096)
+            write_behind("change_map", cases[i].name, 1, bytes, len);
+        free(bytes);
+        change_map_close(m);
+    }
+}
+
+/* A header of 4 bytes for the phase without types, then the packet. */
+static void seed_startup(const char *name, uint32_t code, const char *parameters, size_t n)
+{
+    uint8_t packet[512];
+    put_u32be(packet, (uint32_t)(8 + n));
+    put_u32be(packet + 4, code);
+    memcpy(packet + 8, parameters, n);
+    write_behind("startup", name, WIRE_STARTUP, packet, 8 + n);
+}
+
+static void seeds_pgwire(void)
+{
+    static const char plain[] = "user\0bob\0database\0zenith\0application_name\0psql\0";
+    static const char newer[] = "user\0bob\0_pq_.option\0x\0";
+    static const char copy[] = "d\0\0\0\7abcd\0\0\0\4c\0\0\0\4";
+    static const char query[] = "Q\0\0\0\13status\0X\0\0\0\4";
+    seed_startup("session", WIRE_CODE(3, 0), plain, sizeof plain);
+    seed_startup("newer", WIRE_CODE(3, 2), newer, sizeof newer);
+    seed_startup("tls", WIRE_SSL_CODE, plain, 0);
+    seed_startup("cancel", WIRE_CANCEL_CODE, plain, 8);
+    seed_startup("replication", WIRE_CODE(3, 0), "replication\0on\0user\0b\0\0", 23);
+    write_behind("startup", "query", WIRE_COMMAND, query, sizeof query - 1);
+    static const uint8_t cut = 100;
+    uint8_t seed[64];
+    seed[0] = cut;
+    memcpy(seed + 1, copy, sizeof copy - 1);
+    write_behind("inbox", "copy", WIRE_COPY, seed, sizeof copy);
+    write_behind("inbox", "late_copy", WIRE_COMMAND, seed, sizeof copy);
+    memcpy(seed + 1, query, sizeof query - 1);
+    write_behind("inbox", "query", WIRE_COMMAND, seed, sizeof query);
+    memcpy(seed + 1, "p\0\0\0\10pass", 9);
+    write_behind("inbox", "login", WIRE_LOGIN, seed, 10);
+}
+
+static void seeds_pgdata(void)
+{
+    uint8_t file[PGCONTROL_FILE_BYTES], record[PGWAL_RECORD_MAX + 2];
+    (void)crafted_control(file, 0x100028, PGCONTROL_SHUT_DOWN);
+    write_behind("pgcontrol", "sound", 1, file, PGCONTROL_MIN_BYTES);
+    crafted_control_set(file, 216, 1000);
+    write_behind("pgcontrol", "odd_sizes", 1, file, PGCONTROL_MIN_BYTES);
+    write_behind("pgcontrol", "short", 0, file, 200);
+
+    static const struct {
+        const char *name;
+        uint16_t at; /* as in fuzz_pgwal.c */
+    } places[] = {{"first", 5}, {"across_pages", 1023}, {"across_files", 65535}, {"header", 1024}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        put_u16le(record, places[i].at);
+        uint32_t len = crafted_record(record + 2, (zs_lsn)0x180000 + places[i].at * 8u);
+        write_behind("pgwal", places[i].name, 1, record, 2 + len);
+    }
+    write_behind("pgwal", "raw", 0, record, 100);
+
+    static const struct pgkey keys[] = {
+        {.type = PGKEY_DATABASES},
+        {.type = PGKEY_BLOCK, .space = PGKEY_SPC_BASE, .database = 5, .relation = 9, .block = 7},
+        {.type = PGKEY_SIZE, .space = 16400, .database = 5, .relation = 9, .fork = 2},
+        {.type = PGKEY_SLRU_BLOCK, .slru = 1, .segment = 31, .block = 2},
+        {.type = PGKEY_TWOPHASE, .xid = 0x2F1},
+        {.type = PGKEY_FILE, .hash = 1, .piece = 1},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        uint8_t seed[128];
+        char name[2] = {(char)('a' + i), '\0'};
+        pgkey_encode(&keys[i], seed);
+        size_t n = ZS_KEY_BYTES + pgkey_file_head("base/5/PG_VERSION", seed + ZS_KEY_BYTES);
+        memcpy(seed + n, "15\n", 3);
+        write_behind("pgkey", name, 1, seed, n + 3);
+    }
+}
+
+static void seeds_kv(void)
+{
+    char seed[256];
+    const uint8_t key[ZS_KEY_BYTES] = {1, 2, 3};
+    const struct branch_meta meta = {.space = 4, .last_valid_lsn = 0x2000, .records = 7};
+    kv_key_record(seed, 4, key, 0x2000, ZS_KIND_IMAGE);
+    write_behind("kv_layout", "record", KV_RECORD_KEY, seed, KV_RECORD_KEY);
+    struct kv_key k = kv_key_branch("main");
+    memcpy(seed, k.bytes, k.len);
+    kv_branch_encode(&meta, seed + k.len);
+    write_behind("kv_layout", "branch", (uint8_t)k.len, seed, k.len + KV_BRANCH_VALUE);
+    k = kv_key_point(4, 0x1000);
+    memcpy(seed, k.bytes, k.len);
+    kv_point_encode(&(struct zs_point){.records = 3}, seed + k.len);
+    write_behind("kv_layout", "point", (uint8_t)k.len, seed, k.len + KV_POINT_VALUE);
+    k = kv_key_dead(4);
+    write_behind("kv_layout", "dead", (uint8_t)k.len, k.bytes, k.len);
+}
+
+void seeds_binary(void)
+{
+    seeds_batch();
+    seeds_change_map();
+    seeds_pgwire();
+    seeds_pgdata();
+    seeds_kv();
+}
