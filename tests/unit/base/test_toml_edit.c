@@ -114,6 +114,7 @@ static void test_removing_takes_the_origin_in_any_notation(void)
         {"k = 1\r\n\r\n[origin.a]\r\nuri='x'\r\n\r\n[z]\r\n", "a", NULL, "k = 1\r\n\r\n[z]\r\n"},
         {"[origin.\"a.b\"]\nuri='x'\n[origin.a.b]\nuri='y'\n", "a.b", NULL,
          "[origin.a.b]\nuri='y'\n"},
+        {"k = 1\n\n[origin.a]\nuri='x'\n[z]\n", "a", NULL, "k = 1\n\n[z]\n"},
         {"[origin.b]\n", "a", NULL, NULL},
         {"[[origin]]\na = 1\n", "a", NULL, NULL},
     };

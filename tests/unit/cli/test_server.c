@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 /* What the server sends, message by message: a type, and fields that end with '|'
@@ -150,6 +151,9 @@ static void fake_open(struct fake *f, const struct script *script)
     (void)snprintf(path, sizeof path, "%s/.s.PGSQL.5432", f->dir);
     memcpy(address.sun_path, path, sizeof path);
     f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A client that never comes, or never cancels, fails the test and does not hang it. */
+    const struct timeval limit = {.tv_sec = 10};
+    (void)setsockopt(f->listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     CU_ASSERT_FATAL(bind(f->listener, (struct sockaddr *)&address, sizeof address) == 0);
     CU_ASSERT_FATAL(listen(f->listener, 4) == 0);
     CU_ASSERT_FATAL(pthread_create(&f->thread, NULL, serve, f) == 0);
