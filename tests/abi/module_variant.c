@@ -107,7 +107,7 @@ static int32_t run_flood(void *self, const struct zs_session *session, const cha
     struct zs_channel ch = {.struct_size = sizeof ch};
     (void)self;
     char *message = calloc(1, SIZE);
-    long left = args[0] != '\0' ? atol(args) : -1;
+    long left = args[0] != '\0' ? strtol(args, NULL, 10) : -1;
     int32_t rc = message == NULL ? fail(e, ZS_OUT_OF_MEMORY, "out of memory")
                                  : session->copy_both(session->self, &ch, e);
     if (rc == ZS_OK) {
