@@ -134,9 +134,9 @@ static void test_nesting_and_size_are_bounded(void)
     }
     struct zs_error e = {0};
     struct toml_doc *t = NULL;
-    fill(text, len, "a.");
-    memcpy(text + len - 3, "a=1", 3);
-    text[len - 4] = '.';
+    fill(text, len - 1, "a."); /* "a.a. ... .a=1" */
+    text[len - 2] = '=';
+    text[len - 1] = '1';
     ASSERT_FAILS(toml_parse(text, len, "x.toml", &t, &e), ZS_BAD_VALUE);
     CU_ASSERT(strstr(e.message, "more than 64 parts") != NULL);
     fill(text, len + 1, "\n");
