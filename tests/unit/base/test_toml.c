@@ -134,9 +134,10 @@ static void test_nesting_and_size_are_bounded(void)
     }
     struct zs_error e = {0};
     struct toml_doc *t = NULL;
-    fill(text, len - 1, "a."); /* "a.a. ... .a=1" */
-    text[len - 2] = '=';
-    text[len - 1] = '1';
+    fill(text, len, "a."); /* a.a. ... .a=1 */
+    text[len - 3] = '=';
+    text[len - 2] = '1';
+    text[len - 1] = '\n';
     ASSERT_FAILS(toml_parse(text, len, "x.toml", &t, &e), ZS_BAD_VALUE);
     CU_ASSERT(strstr(e.message, "more than 64 parts") != NULL);
     fill(text, len + 1, "\n");
