@@ -128,15 +128,14 @@ static void test_blobs_of_a_failed_commit(void)
 
 static void test_blob_sizes(void)
 {
+    static unsigned char bytes[3000000];
     static const uint64_t sizes[] = {1, 65535, 65536, 65537, 3000000};
     struct zs_error e = {0};
     struct fixture f;
     struct snapshot s;
     if (!fixture_open(&f))
         return;
-    CLEANUP(free_ptr) unsigned char *bytes = malloc(3000000);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
-    for (size_t i = 0; i < 3000000; i++)
+    for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (unsigned char)(i * 7 + i / 251);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         CLEANUP(free_ptr) uint8_t *data = NULL;
