@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "pageserver/elf_check.h"
+#include "base/elf_check.h"
 
 #include <dlfcn.h>
 #include <errno.h>

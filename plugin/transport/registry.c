@@ -4,12 +4,14 @@
 #include "transport/registry.h"
 
 #include "base/cleanup.h"
+#include "base/elf_check.h"
 #include "base/error.h"
 #include "model/uri.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -193,21 +195,25 @@ int registry_add(struct registry *r, const struct zs_transport *table, const cha
     return ZS_OK;
 }
 
-/* Is it a file that begins as a shared object does?  Said apart from what dlopen
- * says, which does not tell a text file from a library that is missing. */
+/* What dlopen must not see, or does not tell apart: base/elf_check.h. */
 static int check_file(const char *path, struct zs_error *e)
 {
-    CLEANUP(file_close) FILE *f = fopen(path, "re");
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
-    if (f == NULL || fstat(fileno(f), &st) != 0) {
+    if (fd < 0 || fstat(fd, &st) != 0) {
         error_errno(e, errno, "transport %s cannot be read", path);
         return error_hint(e, "Check the path, and the setting transport_dir.");
     }
-    char magic[4];
-    if (S_ISREG(st.st_mode) && fread(magic, 1, sizeof magic, f) == sizeof magic &&
-        memcmp(magic, "\177ELF", sizeof magic) == 0)
+    switch (S_ISREG(st.st_mode) ? elf_check(fd) : ELF_NONE) {
+    case ELF_WHOLE:
         return ZS_OK;
-    error_set(e, ZS_NOT_SUPPORTED, "transport %s is not a shared object", path);
+    case ELF_SHORT:
+        error_set(e, ZS_NOT_SUPPORTED, "transport %s is a shared object that was cut short", path);
+        return error_hint(e, "Install the transport again.");
+    case ELF_NONE:
+        break;
+    }
+    error_set(e, ZS_NOT_SUPPORTED, "transport %s is not a shared object for this machine", path);
     return refuse_hint(e);
 }
 

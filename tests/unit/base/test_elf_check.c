@@ -1,7 +1,7 @@
 /* test_elf_check.c - files that the loader must not see. */
 #include "../../support/suite.h"
 
-#include "pageserver/elf_check.h"
+#include "base/elf_check.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,6 +52,6 @@ static void test_other_kinds(void)
     }
 }
 
-SUITE("pageserver/elf_check", {"a range is within a file or not", test_ranges},
+SUITE("base/elf_check", {"a range is within a file or not", test_ranges},
       {"a shared object cut anywhere is found out", test_a_file_that_is_cut_anywhere},
       {"what is no shared object is none", test_other_kinds})

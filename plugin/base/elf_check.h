@@ -2,8 +2,8 @@
  * The loader maps a file without asking whether all of it is there: one that was cut
  * short kills the process (SIGBUS) instead of failing.  So headers and segments are
  * checked before it sees the file.  Threads: none of its own. */
-#ifndef PAGESERVER_ELF_CHECK_H
-#define PAGESERVER_ELF_CHECK_H
+#ifndef ZS_BASE_ELF_CHECK_H
+#define ZS_BASE_ELF_CHECK_H
 
 #include <stdbool.h>
 #include <stdint.h>

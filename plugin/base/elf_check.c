@@ -1,5 +1,5 @@
 /* elf_check.c - see elf_check.h. */
-#include "pageserver/elf_check.h"
+#include "base/elf_check.h"
 
 #include <elf.h>
 #include <string.h>
