@@ -57,12 +57,12 @@ TABLE
 # Files that are no shared object, and one whose library is missing.
 expect "the file is missing" "58030 transport $dir/none.so cannot be read: No such file*" "$dir/none.so"
 printf 'text' >"$dir/text.so"
-expect "a text file" "0A000 transport $dir/text.so is not a shared object" "$dir/text.so"
+expect "a text file" "0A000 transport $dir/text.so is not a shared object for this machine" "$dir/text.so"
 : >"$dir/empty.so"
-expect "an empty file" "0A000 transport $dir/empty.so is not a shared object" "$dir/empty.so"
-expect "a folder named as a file" "0A000 transport /dev/null is not a shared object" /dev/null
+expect "an empty file" "0A000 transport $dir/empty.so is not a shared object for this machine" "$dir/empty.so"
+expect "a folder named as a file" "0A000 transport /dev/null is not a shared object for this machine" /dev/null
 printf '\177ELF and no more' >"$dir/cut.so"
-expect "a shared object cut short" "0A000 transport $dir/cut.so is a shared object that was cut short*" "$dir/cut.so"
+expect "a shared object cut short" "0A000 transport $dir/cut.so is a shared object that was cut short" "$dir/cut.so"
 
 # Two of them claim one scheme; in a folder the first by name is taken, a bad file in it
 # is said and does not keep the others out.
@@ -72,7 +72,7 @@ expect "two claim one scheme" \
     "$dir/two"
 mkdir "$dir/mixed" && cp "$dir/text.so" "$dir/mixed/a.so" && build "$dir/mixed/b.so"
 expect "one bad file in a folder" \
-    "0A000 transport $dir/mixed/a.so is not a shared object
+    "0A000 transport $dir/mixed/a.so is not a shared object for this machine
 42710 transport $so claims the scheme \"abi\", which transport $dir/mixed/b.so serves already" \
     "$dir/mixed" "$so"
 mkdir "$dir/none"
