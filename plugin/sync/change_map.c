@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "sync/roaring_check.h"
 
 #include <roaring/roaring.h>
 #include <stdlib.h>
@@ -219,8 +220,8 @@ static int damaged(struct zs_error *e, const char *what)
     return error_set(e, ZS_CORRUPT, "a stored change map is damaged: %s", what);
 }
 
-/* One prefix and its bitmap.  Roaring's reader trusts what it reads beyond its length,
- * which is why the checksum is looked at before. */
+/* One prefix and its bitmap.  Roaring trusts what it has read, so that a bitmap is looked
+ * through before. */
 static int decode_set(struct reader *r, struct change_map *m, struct zs_error *e)
 {
     const uint8_t *prefix = reader_take(r, PREFIX);
@@ -230,10 +231,12 @@ static int decode_set(struct reader *r, struct change_map *m, struct zs_error *e
         return damaged(e, "it ends too early");
     if (m->nsets > 0 && memcmp(prefix, m->sets[m->nsets - 1].prefix, PREFIX) <= 0)
         return damaged(e, "its prefixes are out of order");
+    if (!roaring_is_sound(bits, n))
+        return damaged(e, "a bitmap in it cannot be read");
     TRY(grow(m, e));
     roaring_bitmap_t *blocks = roaring_bitmap_portable_deserialize_safe((const char *)bits, n);
     if (blocks == NULL)
-        return damaged(e, "a bitmap in it cannot be read");
+        return error_memory(e);
     memcpy(m->sets[m->nsets].prefix, prefix, PREFIX);
     m->sets[m->nsets].blocks = blocks;
     m->nsets++;

@@ -8,15 +8,32 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "model/lsn.h"
-#include "sync/recording.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 CLEANUP_POINTER(struct change_map, change_map_close)
 
+#define PREFIX   "changes/"
 #define LIST_MAX 256u
+
+void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME_BYTES])
+{
+    (void)snprintf(name, EPOCH_NAME_BYTES, PREFIX "%016" PRIx64, to_lsn);
+}
+
+bool epoch_of_name(const char *name, zs_lsn *to_lsn)
+{
+    char again[EPOCH_NAME_BYTES];
+    size_t prefix = strlen(PREFIX);
+    if (strncmp(name, PREFIX, prefix) != 0)
+        return false;
+    *to_lsn = strtoull(name + prefix, NULL, 16);
+    epoch_name(*to_lsn, again);
+    return strcmp(name, again) == 0;
+}
 
 struct epoch_list {
     uint32_t count;
@@ -46,7 +63,7 @@ static int32_t list_one(void *context, const char *name, uint64_t len)
 static int load(const struct snapshot *s, zs_lsn to_lsn, struct change_epoch *epoch,
                 struct change_map **out, char *why, size_t why_bytes, struct zs_error *e)
 {
-    char name[EPOCH_NAME];
+    char name[EPOCH_NAME_BYTES];
     CLEANUP(free_ptr) uint8_t *data = NULL;
     uint64_t len = 0;
     struct zs_error fault = {0};
@@ -189,9 +206,9 @@ int epoch_edits_make(const struct zs_store *store, const char *branch, const str
     TRY(snapshot_blobs(&s, list_one, &list, e));
     for (uint32_t i = 0; i < list.count; i++)
         bytes += list.at[i].bytes;
-    if (list.overflow || bytes + len > RECORDING_MAX_BYTES)
+    if (list.overflow || bytes + len > EPOCHS_MAX_BYTES)
         return edit(out, list.at[0].to_lsn, NULL, 0);
-    if (list.count >= RECORDING_MAX_EPOCHS)
+    if (list.count >= EPOCHS_MAX)
         return merge_oldest(&s, &list, out, e);
     return ZS_OK;
 }

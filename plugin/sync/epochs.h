@@ -9,10 +9,23 @@
 #include "store/store.h"
 #include "sync/change_map.h"
 
+/* Old epochs are merged: at most so many and so large per timeline, the oldest
+ * neighbours first; what outgrows an epoch's bound is dropped, and that LSN range is
+ * scanned from then on. */
+#define EPOCHS_MAX       64u
+#define EPOCHS_MAX_BYTES 67108864u /* 64 MiB */
+
+/* An epoch's blob is "changes/" and 16 hex digits of where it ends, so that names sort
+ * as LSNs do. */
+#define EPOCH_NAME_BYTES 25 /* with the NUL */
+void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME_BYTES]);
+/* False if the blob is not an epoch's. */
+bool epoch_of_name(const char *name, zs_lsn *to_lsn);
+
 /* Blobs to hand to a commit; owns their names and data. */
 struct epoch_edits {
     struct zs_blob blobs[8];
-    char names[8][32];
+    char names[8][EPOCH_NAME_BYTES];
     uint64_t count;
 };
 

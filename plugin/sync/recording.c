@@ -6,7 +6,6 @@
 #include "sync/change_map.h"
 #include "sync/epochs.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +19,6 @@ struct zs_ingest {
     char branch[ZS_BRANCH_NAME_MAX + 1];
     uint8_t last_key[ZS_KEY_BYTES];
 };
-
-void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME])
-{
-    (void)snprintf(name, EPOCH_NAME, RECORDING_PREFIX "%016" PRIx64, to_lsn);
-}
-
-bool epoch_of_name(const char *name, zs_lsn *to_lsn)
-{
-    char again[EPOCH_NAME];
-    size_t prefix = strlen(RECORDING_PREFIX);
-    if (strncmp(name, RECORDING_PREFIX, prefix) != 0)
-        return false;
-    *to_lsn = strtoull(name + prefix, NULL, 16);
-    epoch_name(*to_lsn, again);
-    return strcmp(name, again) == 0;
-}
 
 /* ---- reading passes through ---------------------------------------------------------- */
 

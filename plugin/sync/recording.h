@@ -8,19 +8,13 @@
  * "changes/TO_LSN" with the epoch (base_lsn, upto_lsn].  The first ingest of a branch
  * notes nothing: whoever has nothing of it gets everything.
  *
- * Old epochs are merged: at most RECORDING_MAX_EPOCHS and RECORDING_MAX_BYTES per
- * timeline, the oldest neighbours first; what outgrows an epoch's bound is dropped,
- * and that LSN range is scanned from then on.
+ * Which epochs are kept, merged and dropped: epochs.h.
  * Over a store without ZS_STORE_BLOBS it only passes on.
  * Owns: its ingests' sets.  Threads: as the store below. */
 #ifndef ZS_SYNC_RECORDING_H
 #define ZS_SYNC_RECORDING_H
 
 #include "store/store.h"
-
-#define RECORDING_MAX_EPOCHS 64u
-#define RECORDING_MAX_BYTES  67108864u /* 64 MiB */
-#define RECORDING_PREFIX     "changes/"
 
 struct recording {
     const struct zs_store *inner; /* borrowed */
@@ -29,11 +23,5 @@ struct recording {
 
 /* r must stay where it is as long as its table is used. */
 void recording_init(struct recording *r, const struct zs_store *inner);
-
-/* "changes/" and 16 hex digits, so that names sort as LSNs do. */
-#define EPOCH_NAME 25
-void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME]);
-/* False if the blob is not an epoch's. */
-bool epoch_of_name(const char *name, zs_lsn *to_lsn);
 
 #endif

@@ -157,7 +157,7 @@ static void test_old_epochs_merge_and_still_cover(void)
     ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
     ASSERT_OK(epochs_coverage(&s, &from, &count, &bytes, &e));
     CU_ASSERT(from == first);
-    CU_ASSERT(count <= RECORDING_MAX_EPOCHS + 1);
+    CU_ASSERT(count <= EPOCHS_MAX + 1);
     struct change_map *map = changed(&s, first, why);
     CU_ASSERT_FATAL(map != NULL);
     struct zs_digest want = select_sum(&s, first, NULL, &by_scan);
@@ -175,7 +175,7 @@ static void test_gap_is_never_taken_for_nothing_changed(void)
     for (int way = 0; way < 4; way++) {
         struct world w;
         uint32_t x = 7;
-        char why[128] = "", name[EPOCH_NAME];
+        char why[128] = "", name[EPOCH_NAME_BYTES];
         world_open(&w, 0);
         zs_lsn first = commit_some(w.store, &x, 10, 0x100);
         zs_lsn second = commit_some(way == 0 ? &w.host : w.store, &x, 10, 0x100);
@@ -261,7 +261,7 @@ static void test_epoch_names_read_back_and_others_are_not_ours(void)
                                          "changes/00000000000000100",
                                          "changes/000000000000001G",
                                          "changes/000000000000001A"};
-    char name[EPOCH_NAME];
+    char name[EPOCH_NAME_BYTES];
     zs_lsn lsn = 0;
     epoch_name(0x1A00000010, name);
     ASSERT_TEXT(name, "changes/0000001a00000010");
