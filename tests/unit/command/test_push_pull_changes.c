@@ -1,0 +1,167 @@
+/* test_push_pull_changes.c - increments by the change map, between two hosts: that it
+ * is used, that a map which lies is found out before the commit, and that one which is
+ * gone is said. */
+#include "fixture.h"
+
+#include "sync/epochs.h"
+#include "sync/recording.h"
+
+CLEANUP_POINTER(struct change_map, change_map_close)
+
+enum { PAGES = 3000 };
+
+/* One commit through `store`: every `every`-th of PAGES pages. */
+static zs_lsn commit_pages(const struct zs_store *store, uint32_t every, uint64_t seed)
+{
+    struct zs_error e = {0};
+    CLEANUP(ingest_close) struct ingest in = {0};
+    struct zs_branch_info info;
+    static uint8_t page[8192];
+    must(store_branch_find(store, "main", &info, &e), &e);
+    zs_lsn upto = info.last_valid_lsn + 0x1000;
+    struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                  .branch = "main",
+                                  .base_lsn = info.last_valid_lsn,
+                                  .target_lsn = upto};
+    must(ingest_begin(store, &spec, &in, &e), &e);
+    for (uint32_t block = 0; block < PAGES; block += every) {
+        struct zs_record r = {
+            .kind = ZS_KIND_IMAGE, .len = sizeof page, .lsn = upto, .value = page};
+        put_u64le(page, mix(seed + block));
+        put_u32be(r.key + 14, block);
+        must(ingest_put(&in, &r, 1, &e), &e);
+    }
+    struct zs_ingest_state state;
+    must(ingest_state(&in, &state, &e), &e);
+    struct zs_commit commit = {.struct_size = sizeof commit,
+                               .upto_lsn = upto,
+                               .sum = state.sum,
+                               .end = {.lsn = upto,
+                                       .digest = digest_plus(state.base.digest, state.sum),
+                                       .records = state.base.records + state.records,
+                                       .bytes = state.base.bytes + state.bytes}};
+    must(ingest_commit(&in, &commit, &e), &e);
+    return upto;
+}
+
+/* Both hosts record, as plugin.c has it. */
+struct recorded {
+    struct world w;
+    struct zs_store host_a, host_b;
+    struct recording a, b;
+};
+
+static void recorded_open(struct recorded *r)
+{
+    world_open(&r->w);
+    r->host_a = r->w.a.module.store;
+    r->host_b = r->w.b.module.store;
+    recording_init(&r->a, &r->host_a);
+    recording_init(&r->b, &r->host_b);
+    r->w.a.module.store = r->a.table;
+    r->w.b.module.store = r->b.table;
+    branch_make(&r->w.a, "main");
+    commit_pages(&r->a.table, 1, 1);
+    CU_ASSERT(RUN_OK(&r->w.a, "perform_push main stub://b", "absent") == PAGES);
+}
+
+/* Put another blob in the place of the epoch that ends at the branch's last_valid_lsn;
+ * map NULL removes it. */
+static void replace_epoch(const struct zs_store *store, const struct change_map *map)
+{
+    struct zs_error e = {0};
+    CLEANUP(ingest_close) struct ingest in = {0};
+    CLEANUP(free_ptr) uint8_t *data = NULL;
+    size_t len = 0;
+    char name[EPOCH_NAME_BYTES];
+    struct zs_branch_info info;
+    must(store_branch_find(store, "main", &info, &e), &e);
+    zs_lsn at = info.last_valid_lsn;
+    struct change_epoch epoch = {.timeline = info.timeline, .from_lsn = at - 0x1000, .to_lsn = at};
+    if (map != NULL)
+        must(change_map_encode(map, &epoch, &data, &len, &e), &e);
+    epoch_name(at, name);
+    struct zs_blob blob = {.name = name, .data = data, .len = len};
+    struct zs_ingest_spec spec = {
+        .struct_size = sizeof spec, .branch = "main", .base_lsn = at, .target_lsn = at};
+    must(ingest_begin(store, &spec, &in, &e), &e);
+    struct zs_commit commit = {.struct_size = sizeof commit,
+                               .upto_lsn = at,
+                               .end = in.state.base,
+                               .blobs = &blob,
+                               .nblobs = 1};
+    must(ingest_commit(&in, &commit, &e), &e);
+}
+
+/* Run and hand back the first warning, "" if there was none. */
+static void run_for_warning(struct side *side, const char *line, char *warning, size_t size)
+{
+    struct client c;
+    client_open(&c);
+    client_run(&c, side, line);
+    assert_ok(c.rc, &c.e, line, __FILE__, __LINE__);
+    ASSERT_TEXT(cell(&c, "verdict"), "behind");
+    warning[0] = '\0';
+    for (uint64_t i = 0; i < c.s.notice_count; i++)
+        if (strcmp(c.s.notices[i].sqlstate, "01000") == 0 && warning[0] == '\0')
+            (void)snprintf(warning, size, "%s", c.s.notices[i].message);
+    client_close(&c);
+}
+
+static void test_increment_goes_by_the_map_both_ways(void)
+{
+    struct recorded r;
+    char warning[512];
+    recorded_open(&r);
+    commit_pages(&r.a.table, 500, 2);
+    run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
+    ASSERT_TEXT(warning, "");
+    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+    /* What was received was recorded too, so b can hand it on. */
+    commit_pages(&r.b.table, 700, 3);
+    run_for_warning(&r.w.a, "perform_pull main stub://b", warning, sizeof warning);
+    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+    world_close(&r.w);
+}
+
+static void test_map_that_lies_is_found_out(void)
+{
+    struct recorded r;
+    char warning[512];
+    struct zs_error e = {0};
+    CLEANUP(change_map_close_ptr) struct change_map *lie = NULL;
+    uint8_t key[ZS_KEY_BYTES] = {0};
+    recorded_open(&r);
+    commit_pages(&r.a.table, 500, 2); /* blocks 0, 500, 1000, ... */
+    must(change_map_open(&lie, &e), &e);
+    for (uint32_t block = 0; block < PAGES; block += 500) {
+        put_u32be(key + 14, block);
+        if (block != 1500) /* the bit that is dropped */
+            must(change_map_add(lie, key, &e), &e);
+    }
+    replace_epoch(&r.host_a, lie);
+    run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
+    CU_ASSERT(strstr(warning, "change map missed something") != NULL);
+    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+    world_close(&r.w);
+}
+
+static void test_map_that_is_gone_is_said_and_scanned_for(void)
+{
+    struct recorded r;
+    char warning[512];
+    recorded_open(&r);
+    commit_pages(&r.a.table, 500, 2);
+    replace_epoch(&r.host_a, NULL);
+    run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
+    CU_ASSERT(strstr(warning, "no change map ends at") != NULL);
+    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+    world_close(&r.w);
+}
+
+SUITE("command/push_pull_changes",
+      {"an increment goes by the map, both ways", test_increment_goes_by_the_map_both_ways},
+      {"a map that lies is found out before the commit, and the push succeeds",
+       test_map_that_lies_is_found_out},
+      {"a map that is gone is said, and the branch is scanned",
+       test_map_that_is_gone_is_said_and_scanned_for})
