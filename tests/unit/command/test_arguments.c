@@ -141,23 +141,23 @@ static void test_options_have_their_values(void)
     static const struct {
         const char *text;
         bool dry_run, progress;
-        uint64_t rate;
         uint32_t encoding;
+        uint64_t rate;
     } cases[] = {
-        {"", false, true, 0, BATCH_NONE},
-        {"(dry_run)", true, true, 0, BATCH_NONE},
-        {"(DRY_RUN Yes)", true, true, 0, BATCH_NONE},
-        {"(dry_run off, progress 0)", false, false, 0, BATCH_NONE},
-        {"(dry_run on, dry_run off)", false, true, 0, BATCH_NONE},
-        {"(max_rate 8k)", false, true, 8192, BATCH_NONE},
-        {"(max_rate 0)", false, true, 0, BATCH_NONE},
-        {"(compression lz4)", false, true, 0, BATCH_LZ4},
-        {"(compression 'zstd', max_rate '1.5G')", false, true, 1610612736, BATCH_ZSTD},
-        {"(compression none)", false, true, 0, BATCH_NONE},
+        {"", false, true, BATCH_NONE, 0},
+        {"(dry_run)", true, true, BATCH_NONE, 0},
+        {"(DRY_RUN Yes)", true, true, BATCH_NONE, 0},
+        {"(dry_run off, progress 0)", false, false, BATCH_NONE, 0},
+        {"(dry_run on, dry_run off)", false, true, BATCH_NONE, 0},
+        {"(max_rate 8k)", false, true, BATCH_NONE, 8192},
+        {"(max_rate 0)", false, true, BATCH_NONE, 0},
+        {"(compression lz4)", false, true, BATCH_LZ4, 0},
+        {"(compression 'zstd', max_rate '1.5G')", false, true, BATCH_ZSTD, 1610612736},
+        {"(compression none)", false, true, BATCH_NONE, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e;
-        struct transfer_options o;
+        struct transfer_options o = {0};
         ASSERT_OK(read_options(cases[i].text, &o, &e));
         CU_ASSERT(o.dry_run == cases[i].dry_run && o.progress == cases[i].progress);
         CU_ASSERT(o.max_rate_bps == cases[i].rate && o.encoding == cases[i].encoding);

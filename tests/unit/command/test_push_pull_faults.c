@@ -19,11 +19,11 @@ static void scene_open(struct world *w, bool fresh)
 {
     world_open(w);
     branch_make(&w->a, "main");
-    grow(&w->a, "main", 1, 300);
+    grow(&w->a, "main", 1, 60);
     if (!fresh)
         RUN_OK(&w->a, "perform_push main stub://b", "absent");
-    grow(&w->a, "main", 2, 300);
-    grow_one(&w->a, "main", 3, ZS_KIND_IMAGE, 2000000);
+    grow(&w->a, "main", 2, 60);
+    grow_one(&w->a, "main", 3, ZS_KIND_IMAGE, 1100000);
 }
 
 /* What a failed or a lucky command left behind: b is as before, or complete; nothing of a
@@ -104,13 +104,13 @@ static void test_each_call_of_the_receiving_store_may_fail(void)
 static void test_what_a_store_spoils_never_becomes_visible(void)
 {
     static const struct {
-        char side;
         const char *operation;
         enum stub_fault_kind kind;
-    } cases[] = {{'a', "iter_next", STUB_FAULT_FLIP},
-                 {'a', "iter_next", STUB_FAULT_DROP},
-                 {'b', "ingest_put", STUB_FAULT_FLIP},
-                 {'b', "ingest_put", STUB_FAULT_DROP}};
+        char side;
+    } cases[] = {{"iter_next", STUB_FAULT_FLIP, 'a'},
+                 {"iter_next", STUB_FAULT_DROP, 'a'},
+                 {"ingest_put", STUB_FAULT_FLIP, 'b'},
+                 {"ingest_put", STUB_FAULT_DROP, 'b'}};
     for (int way = 0; way < WAYS; way++)
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
             for (unsigned long n = 1; n < 4; n++) {
@@ -200,7 +200,7 @@ static void test_each_message_may_be_lost(void)
 static void test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was(void)
 {
     for (int way = 0; way < WAYS; way++)
-        for (uint64_t bytes = 1; bytes < 8000000; bytes += 1 + bytes / 3) {
+        for (uint64_t bytes = 1; bytes < 2500000; bytes += 1 + bytes / 2) {
             struct world w;
             struct client c;
             scene_open(&w, bytes % 2 == 0);

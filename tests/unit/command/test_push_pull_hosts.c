@@ -41,8 +41,8 @@ static void test_points_that_the_other_side_lacks_are_summed(void)
             for (uint64_t k = 0; k < 3; k++)
                 grow(&w.a, "main", k, 20);
             zs_lsn top = last_lsn(&w.a, "main");
-            /* Not a point of a's: between its records. */
-            zs_lsn place = equal ? top : top - 0x100 - 8 * 5;
+            /* Not a point of a's: five of its records are above. */
+            zs_lsn place = equal ? top : top - 0x128;
             copy_coarsely(&w.a, &w.b, "main", place);
             struct side *runs = side_of(&w, ways[i].runs);
             uint64_t sent = RUN_OK(runs, ways[i].line, equal ? "equal" : "behind");
@@ -59,7 +59,7 @@ static void test_points_that_the_other_side_lacks_are_summed(void)
             branch_make(&w.b, "main");
             for (uint64_t k = 0; k < 3; k++)
                 grow(&w.b, "main", k, 20);
-            copy_coarsely(&w.b, &w.a, "main", last_lsn(&w.b, "main") - 0x100 - 8 * 5);
+            copy_coarsely(&w.b, &w.a, "main", last_lsn(&w.b, "main") - 0x128);
             struct zs_error e = RUN_REFUSED(&w, side_of(&w, ways[i].runs), ways[i].line, "ZS001");
             CU_ASSERT(strstr(e.detail, lsn_text(last_lsn(&w.a, "main")).s) != NULL);
             grow(&w.a, "main", 77, 1); /* and now both have something of their own */

@@ -135,11 +135,11 @@ static void test_a_hostile_head_is_refused(void)
 /* A head of one record that claims a value above the limit. */
 static void test_a_single_value_that_is_too_large_is_refused_before_memory_is_taken(void)
 {
-    for (uint8_t encoding = BATCH_LZ4; encoding <= BATCH_ZSTD; encoding++) {
+    for (int encoding = BATCH_LZ4; encoding <= BATCH_ZSTD; encoding++) {
         uint64_t bytes = 0;
         struct zs_error e;
         uint8_t *m = encode(BATCH_NONE, 0, 1, 100, &bytes);
-        m[1] = encoding;
+        m[1] = (uint8_t)encoding;
         put_u32le(m + BATCH_AT_VALUES_LEN, ZS_VALUE_MAX + 1);
         reseal(m, bytes);
         ASSERT_FAILS(decode(m, bytes, &e), ZS_VALUE_TOO_LARGE);
@@ -161,7 +161,7 @@ static void test_a_decompression_bomb_is_refused(void)
             uint64_t bytes = 0;
             struct zs_error e;
             uint8_t *m = encode((enum batch_encoding)encoding, 0, 1, ZS_VALUE_MAX, &bytes);
-            CU_ASSERT(bytes < 64u * 1024u && m[1] == encoding);
+            CU_ASSERT(bytes < 65536 && m[1] == encoding);
             CU_ASSERT(decode(m, bytes, &e) == ZS_OK);
             put_u32le(m + BATCH_AT_VALUES_LEN, cases[i].claimed);
             reseal(m, bytes);

@@ -71,7 +71,7 @@ static void test_state_reads_back_as_it_was(void)
         CU_ASSERT(back.encoding == m.encoding && back.max_rate_bps == m.max_rate_bps);
         CU_ASSERT(timeline_equal(back.timeline, m.timeline) && point_same(&back.last, &m.last));
         CU_ASSERT(points_same(&back.points, &m.points));
-        CU_ASSERT(strlen(text) < 32u * 1024u); /* a pull puts it into a command line */
+        CU_ASSERT(strlen(text) < 32768); /* a pull puts it into a command line */
         free(text);
     }
 }
@@ -275,7 +275,7 @@ static void test_more_points_than_may_be_are_refused(void)
 {
     for (uint32_t n = CONTROL_MAX_POINTS; n <= CONTROL_MAX_POINTS + 1; n++) {
         struct zs_error e;
-        char *text = malloc(64u * 1024u);
+        char *text = malloc(65536);
         size_t used =
             (size_t)sprintf(text, "{\"protocol\":1,\"timeline\":" ID "," LAST ",\"points\":[");
         for (uint32_t i = 0; i < n; i++)
