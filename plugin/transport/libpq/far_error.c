@@ -4,7 +4,6 @@
 #include "base/error.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #define SQLSTATE_CHARACTERS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -14,11 +13,15 @@ static bool is_sqlstate(const char *text)
     return text != NULL && strspn(text, SQLSTATE_CHARACTERS) >= 5;
 }
 
-/* The first line of a text, without what libpq sets before and behind it. */
+/* The first line of a text, cut at a character's border if it does not fit. */
 static void first_line(const char *text, char *out, size_t size)
 {
     size_t len = strcspn(text, "\n");
-    (void)snprintf(out, size, "%.*s", (int)(len > 4096 ? 4096 : len), text);
+    if (len >= size)
+        for (len = size - 1; len > 0 && ((unsigned char)text[len] & 0xC0u) == 0x80u;)
+            len--;
+    memcpy(out, text, len);
+    out[len] = '\0';
 }
 
 static const char *field(const PGresult *result, int code)

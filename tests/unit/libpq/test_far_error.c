@@ -65,5 +65,18 @@ static void test_result_without_fields(void)
     PQclear(result);
 }
 
+static void test_long_text_is_cut_at_a_character(void)
+{
+    struct zs_error e = {0};
+    char text[1001];
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 2);
+    text[1000] = '\0';
+    CU_ASSERT_EQUAL(far_error_lost(text, "h:1", &e), ZS_FAIL);
+    CU_ASSERT(strlen(e.detail) >= 500 && strlen(e.detail) % 2 == 0);
+    CU_ASSERT(strncmp(text, e.detail, strlen(e.detail)) == 0);
+}
+
 SUITE("libpq/far_error", {"a refused login has its SQLSTATE and its sentence", test_login_texts},
-      {"an error that libpq made is a lost connection", test_result_without_fields})
+      {"an error that libpq made is a lost connection", test_result_without_fields},
+      {"a long text is cut between two characters", test_long_text_is_cut_at_a_character})
