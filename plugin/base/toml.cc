@@ -430,7 +430,7 @@ int toml_get_keys(const struct toml_doc *t, const char *const *path, const char 
 int toml_refuse(const struct toml_doc *t, const char *const *path, struct zs_error *e,
                 const char *format, ...)
 {
-    char text[400];
+    char text[sizeof e->message]; /* error_set cuts it, at a character's border */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
