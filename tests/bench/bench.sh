@@ -138,7 +138,7 @@ for percent in 0.1 1 10; do
         [ "$percent" = 10 ] || timed "basebackup_$percent" basebackup
         pg_stop src
         gone basebackup
-        z A import main "$PG_ROOT/src" >/dev/null || exit 1
+        z A import main "$PG_ROOT/src" >/dev/null 2>"$WORK/.err" || { cat "$WORK/.err"; exit 1; }
         timed "push_$percent" z A push main B --json
         SENT[$percent]=$(field raw_bytes) WIRE[$percent]=$(field wire_bytes)
         timed "pull_$percent" z C pull main B
