@@ -114,8 +114,10 @@ static void test_increment_goes_by_the_map_both_ways(void)
     char warning[512];
     recorded_open(&r);
     commit_pages(&r.a.table, 500, 2);
+    stub_faults_arm(&r.w.a.faults, &(struct stub_fault){.operation = "iter_range"}); /* counts */
     run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
     ASSERT_TEXT(warning, "");
+    CU_ASSERT(stub_faults_calls(&r.w.a.faults) == PAGES / 500); /* a seek per changed page */
     CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
     /* What was received was recorded too, so b can hand it on. */
     commit_pages(&r.b.table, 700, 3);
