@@ -58,6 +58,7 @@ static void check_splice(const char *old, size_t old_len, const char *edited, si
         HOLDS(strchr(" \t\r", old[i]) != NULL && old[i] != '\0');
 }
 
+/* `original`, if not NULL, is what it must mean again. */
 static void check_remove(const struct toml_doc *t, const char *const *path,
                          const struct toml_doc *original)
 {
@@ -97,8 +98,12 @@ static void check_set(const struct toml_doc *t, const char *const *path, const c
     HOLDS(toml_set_string(edited, path, value, &twice, &twice_len, &e) == ZS_OK);
     HOLDS(len == twice_len && memcmp(text, twice, len) == 0);
     if (!toml_has(t, path)) {
+        /* With the value a table may have come: what was not there goes as a whole. */
+        const char *added[4] = {path[0]};
+        for (size_t i = 1; toml_has(t, added); i++)
+            added[i] = path[i];
         check_splice(old, old_len, text, len);
-        check_remove(edited, path, t);
+        check_remove(edited, added, t);
     }
     toml_free(edited);
     free(text);

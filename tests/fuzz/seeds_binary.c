@@ -90,6 +90,10 @@ static void seeds_change_map(void)
         must(change_map_encode(m, &epoch, &bytes, &len, &e));
         if (len < 4096)
             write_behind("change_map", cases[i].name, 1, bytes, len);
+        if (strcmp(cases[i].name, "array") == 0) {
+            put_u16le(bytes + len - 8 - 300, 0); /* no longer ascending */
+            write_behind("change_map", "out_of_order", 1, bytes, len);
+        }
         free(bytes);
         change_map_close(m);
     }
@@ -167,6 +171,20 @@ static void seeds_pgdata(void)
     }
 }
 
+/* Long texts in characters of two bytes: where an error is cut, there is one of them. */
+static void seeds_long(void)
+{
+    char text[1210] = "x\"";
+    for (size_t i = 2; i + 2 <= sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 2);
+    write_behind("far_error", "long", 0, text + 2, 1100);
+    text[1] = 'x';
+    write_behind("far_error", "long_odd", 0, text + 1, 1101);
+    text[0] = '"';
+    memcpy(text + 602, "\" = 1\n", 6);
+    seed_write("config", "long_key", text, 608);
+}
+
 static void seeds_kv(void)
 {
     char seed[256];
@@ -193,4 +211,5 @@ void seeds_binary(void)
     seeds_pgwire();
     seeds_pgdata();
     seeds_kv();
+    seeds_long();
 }
