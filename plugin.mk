@@ -255,7 +255,8 @@ DEPS_FUZZ := clang libclang-rt-14-dev
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
-fuzz_archives := $(call archives,command sync wire transport libpq pageserver pgdata kv store model base)
+# pageserver stands before wire: both have a conn.o, and no target needs both.
+fuzz_archives := $(call archives,pageserver command sync wire transport libpq pgdata kv store model base)
 fuzz_link = @mkdir -p $(@D); $(CXX) $(LDFLAGS_ALL) $(1) -o $@ $(filter %.o,$^) $(call grouped,$^) \
 	$(LIBS_PROGRAM)
 

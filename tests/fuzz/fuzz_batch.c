@@ -24,7 +24,7 @@ static size_t shape(uint8_t mode, const uint8_t *data, size_t size, uint8_t *out
     size_t body = size - BATCH_HEAD;
     uint32_t count = get_u32le(out + BATCH_AT_COUNT) % (BATCH_MAX_RECORDS + 2);
     if (mode & FIT && (uint64_t)count * BATCH_COLUMN_BYTES <= body)
-        put_u32le(out + BATCH_AT_VALUES_LEN, (uint32_t)(body - count * BATCH_COLUMN_BYTES));
+        put_u32le(out + BATCH_AT_VALUES_LEN, (uint32_t)body - count * BATCH_COLUMN_BYTES);
     if (mode & PACK_LZ4) {
         int n = LZ4_compress_default((const char *)data + BATCH_HEAD, (char *)out + BATCH_HEAD,
                                      (int)body, (int)(ROOM - BATCH_HEAD));

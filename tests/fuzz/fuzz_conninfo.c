@@ -43,7 +43,7 @@ static void check_open(const struct conninfo_rules *rules, struct conninfo *info
     HOLDS(info->ntargets >= 1 && info->ntargets <= CONNINFO_HOSTS_MAX && info->timeout_ms >= 0);
     for (unsigned i = 0; i < info->ntargets; i++) {
         const struct target *t = &info->targets[i];
-        HOLDS(t->port >= 1 && t->port <= 65535 && (unsigned)atoi(t->port_text) == t->port);
+        HOLDS(t->port >= 1 && t->port <= 65535 && strtoul(t->port_text, NULL, 10) == t->port);
         HOLDS(t->host[0] != '\0' || t->address[0] != '\0');
         HOLDS(!t->is_socket || rules->unix_sockets);
         check_values(info, t);

@@ -118,7 +118,7 @@ void seed_write(const char *target, const char *name, const void *bytes, size_t 
     FILE *f = fopen(path, "wb");
     if (f == NULL || fwrite(bytes, 1, n, f) != n || fclose(f) != 0) {
         perror(path);
-        exit(EXIT_FAILURE);
+        abort();
     }
 }
 

@@ -13,6 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes as they are: no NUL is wanted behind them. */
+static void put(void *at, const void *bytes, size_t n)
+{
+    memcpy(at, bytes, n);
+}
+
 /* Making a seed cannot go wrong but for want of memory. */
 static void must(int rc)
 {
@@ -124,13 +130,18 @@ static void seeds_pgwire(void)
     static const uint8_t cut = 100;
     uint8_t seed[64];
     seed[0] = cut;
-    memcpy(seed + 1, copy, sizeof copy - 1);
+    put(seed + 1, copy, sizeof copy - 1);
     write_behind("inbox", "copy", WIRE_COPY, seed, sizeof copy);
     write_behind("inbox", "late_copy", WIRE_COMMAND, seed, sizeof copy);
-    memcpy(seed + 1, query, sizeof query - 1);
+    put(seed + 1, query, sizeof query - 1);
     write_behind("inbox", "query", WIRE_COMMAND, seed, sizeof query);
-    memcpy(seed + 1, "p\0\0\0\10pass", 9);
+    put(seed + 1, "p\0\0\0\10pass", 9);
     write_behind("inbox", "login", WIRE_LOGIN, seed, 10);
+    static const char login[] = "p\0\0\0\46SCRAM-SHA-256\0\0\0\0\20n,,n=,r=fyko+d2l"
+                                "p\0\0\0\35c=biws,r=fyko+d2lx,p=AAAA";
+    seed_write("login", "known", login, sizeof login - 1);
+    seed_write("login", "cut", login, 30);
+    seed_write("login", "query", query, sizeof query - 1);
 }
 
 static void seeds_pgdata(void)
@@ -148,7 +159,7 @@ static void seeds_pgdata(void)
     } places[] = {{"first", 5}, {"across_pages", 1023}, {"across_files", 65535}, {"header", 1024}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         put_u16le(record, places[i].at);
-        uint32_t len = crafted_record(record + 2, (zs_lsn)0x180000 + places[i].at * 8u);
+        uint32_t len = crafted_record(record + 2, (zs_lsn)0x180000 + (zs_lsn)places[i].at * 8);
         write_behind("pgwal", places[i].name, 1, record, 2 + len);
     }
     write_behind("pgwal", "raw", 0, record, 100);
@@ -166,7 +177,7 @@ static void seeds_pgdata(void)
         char name[2] = {(char)('a' + i), '\0'};
         pgkey_encode(&keys[i], seed);
         size_t n = ZS_KEY_BYTES + pgkey_file_head("base/5/PG_VERSION", seed + ZS_KEY_BYTES);
-        memcpy(seed + n, "15\n", 3);
+        put(seed + n, "15\n", 3);
         write_behind("pgkey", name, 1, seed, n + 3);
     }
 }
@@ -176,12 +187,12 @@ static void seeds_long(void)
 {
     char text[1210] = "x\"";
     for (size_t i = 2; i + 2 <= sizeof text; i += 2)
-        memcpy(text + i, "\xc3\xa9", 2);
+        put(text + i, "\xc3\xa9", 2);
     write_behind("far_error", "long", 0, text + 2, 1100);
     text[1] = 'x';
     write_behind("far_error", "long_odd", 0, text + 1, 1101);
     text[0] = '"';
-    memcpy(text + 602, "\" = 1\n", 6);
+    put(text + 602, "\" = 1\n", 6);
     seed_write("config", "long_key", text, 608);
 }
 
@@ -193,11 +204,11 @@ static void seeds_kv(void)
     kv_key_record(seed, 4, key, 0x2000, ZS_KIND_IMAGE);
     write_behind("kv_layout", "record", KV_RECORD_KEY, seed, KV_RECORD_KEY);
     struct kv_key k = kv_key_branch("main");
-    memcpy(seed, k.bytes, k.len);
+    put(seed, k.bytes, k.len);
     kv_branch_encode(&meta, seed + k.len);
     write_behind("kv_layout", "branch", (uint8_t)k.len, seed, k.len + KV_BRANCH_VALUE);
     k = kv_key_point(4, 0x1000);
-    memcpy(seed, k.bytes, k.len);
+    put(seed, k.bytes, k.len);
     kv_point_encode(&(struct zs_point){.records = 3}, seed + k.len);
     write_behind("kv_layout", "point", (uint8_t)k.len, seed, k.len + KV_POINT_VALUE);
     k = kv_key_dead(4);

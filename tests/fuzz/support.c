@@ -120,11 +120,11 @@ bool fuzz_error_after(int rc, const struct zs_error *e)
 static size_t character(const unsigned char *p)
 {
     static const struct {
-        unsigned char mask, lead;
         size_t len;
         uint32_t least;
+        unsigned char mask, lead;
     } forms[] = {
-        {0x80, 0, 1, 0}, {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
+        {1, 0, 0x80, 0}, {2, 0x80, 0xE0, 0xC0}, {3, 0x800, 0xF0, 0xE0}, {4, 0x10000, 0xF8, 0xF0}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         if ((p[0] & forms[i].mask) != forms[i].lead)
             continue;
