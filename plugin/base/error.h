@@ -25,8 +25,7 @@
 
 /* Clear e and set its SQLSTATE, the retry class that goes with it, and the
  * message.  Returns ZS_FAIL, so that it can be returned. */
-int error_set(struct zs_error *e, const char *sqlstate, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+int error_set(struct zs_error *e, const char *sqlstate, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Add to an error that is set.  Both return ZS_FAIL. */
 int error_detail(struct zs_error *e, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 CC=${CC:-gcc}
-pageserver=$(realpath "${1:-build/pageserver}") || exit 2
+pageserver=$(realpath "${1:-${BUILD:-build}/pageserver}") || exit 2
 dir=$(mktemp -d)
 repo=$dir/r
 stop() {

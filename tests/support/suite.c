@@ -23,7 +23,8 @@ int suite_main(const char *suite, const struct test *tests, size_t n, int argc, 
         return 2;
     CU_pSuite s = CU_add_suite(suite, NULL, NULL);
     for (size_t i = 0; i < n; i++)
-        if (wanted(tests[i].name, argc, argv) && CU_add_test(s, tests[i].name, tests[i].run) == NULL)
+        if (wanted(tests[i].name, argc, argv) &&
+            CU_add_test(s, tests[i].name, tests[i].run) == NULL)
             return 2;
     CU_ErrorCode ran = CU_run_all_tests();
     unsigned failed = CU_get_number_of_tests_failed();

@@ -24,8 +24,8 @@ static void test_lsn_text_and_back(void)
 
 static void test_lsn_that_is_none_is_refused(void)
 {
-    static const char *const bad[] = {"",     "/",     "1",          "1/",    "/1",
-                                      "0/g",  "0/1 ",  " 0/1",       "1/2/3", "123456789/0",
+    static const char *const bad[] = {"",      "/",    "1",           "1/",    "/1",
+                                      "0/g",   "0/1 ", " 0/1",        "1/2/3", "123456789/0",
                                       "0x1/1", "-1/0", "0/123456789", "+1/1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         zs_lsn out = 7;
