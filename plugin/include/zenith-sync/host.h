@@ -64,7 +64,9 @@ struct zs_session {
     /* Turn the client's connection into a message channel (in PostgreSQL's
      * protocol: CopyBothResponse), at most once per command.  *out is filled up
      * to out->struct_size; its close ends the copy and is to be called before
-     * run returns.  If run then fails, the client gets the error. */
+     * run returns.  If run then fails, the client gets the error; after a finish it
+     * may have seen the end already, so a command that can still fail does not
+     * finish.  The channel obeys `cancel`. */
     int32_t (*copy_both)(void *self, struct zs_channel *out, struct zs_error *e);
 };
 
@@ -118,7 +120,7 @@ struct zs_host {
      *   transport_dir      the folder with the transports' shared objects
      *   allow_destinations destinations that perform_* may connect to, separated
      *                      by blanks: host, host:port, *.domain, or an address
-     *                      with a mask length; not set: any
+     *                      with a mask length; not set: any, set but empty: none
      *   allow_unix_sockets "true" if a URI may name a Unix socket
      *   tls_dir            the folder that file names in a URI (sslrootcert,
      *                      sslcert, sslkey) are taken from; not set: none may be given */

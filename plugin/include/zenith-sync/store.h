@@ -91,7 +91,9 @@ struct zs_ingest_spec {
     uint32_t struct_size;
     uint32_t flags;                 /* ZS_INGEST_* */
     const char *branch;             /* lifetime CALL */
-    struct zs_timeline_id timeline; /* CREATE: the id wished for; taken already: a fresh one.
+    struct zs_timeline_id timeline; /* CREATE: the id wished for; zero, or taken by a branch
+                                       already: a fresh one; being created by another ingest:
+                                       a fresh one or 55006.
                                        Else: zero, or the id the branch must have (40001) */
     zs_lsn base_lsn;                /* the last_valid_lsn it builds on; 0 with CREATE */
     zs_lsn target_lsn;              /* every record has base_lsn < lsn <= target_lsn */
@@ -116,15 +118,18 @@ struct zs_blob {
     uint64_t len;     /* at most ZS_BLOB_MAX */
 };
 
-/* How an ingest ends. */
+/* How an ingest ends.  22023 if its LSNs or points do not fit the ingest, a record that
+ * was put above upto_lsn among them: it would become visible with a later commit. */
 struct zs_commit {
     uint32_t struct_size;
     uint32_t npoints;
     zs_lsn upto_lsn;               /* the new last_valid_lsn: base_lsn <= upto <= target_lsn */
-    zs_lsn gc_cutoff_lsn;          /* the new one; never below the old */
+    zs_lsn gc_cutoff_lsn;          /* the new one; below the old one: the old one stays */
     struct zs_digest sum;          /* what all that was put must sum to, else XX001 */
     struct zs_point end;           /* the point at upto_lsn: what (upto_lsn, D) and the counts
-                                      become.  end.lsn == upto_lsn */
+                                      become.  end.lsn == upto_lsn.  Taken as it is: a full
+                                      transfer of a collected branch has a digest that its
+                                      records do not sum to; whoever commits has checked */
     const struct zs_point *points; /* earlier points in (base_lsn, upto_lsn) to remember as well,
                                       ascending; lifetime CALL */
     /* Only given to a store with ZS_STORE_BLOBS. */
@@ -171,7 +176,8 @@ struct zs_store {
     int32_t (*iter_open)(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
                          struct zs_iter **out, struct zs_error *e);
 
-    /* Stand before the first record with key >= `key`. */
+    /* Stand before the first record with key >= `key`, before or behind where it stood.
+     * Lifts what an iter_range set. */
     int32_t (*iter_seek)(struct zs_iter *iter, const uint8_t key[ZS_KEY_BYTES], struct zs_error *e);
 
     /* Up to n next records.  *more 0: those were the last, else call again.  A call

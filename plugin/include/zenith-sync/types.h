@@ -187,7 +187,9 @@ struct zs_channel {
 
     /* Hand over one message; the buffer is the caller's again on return.  May
      * wait for the network, and then goes on accepting incoming messages, so
-     * that two sides that both send cannot stop each other for ever. */
+     * that two sides that both send cannot stop each other for ever: it keeps at least
+     * 16 MiB of them for recv, and fails (53400) when more pile up.  A failure that the
+     * far side reported comes here or in the next recv. */
     int32_t (*send)(void *self, const void *msg, uint64_t len, struct zs_error *e);
 
     /* Next message.  timeout_ms 0 looks and returns, -1 waits for ever.
