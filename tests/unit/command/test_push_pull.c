@@ -269,6 +269,32 @@ static void test_a_row_and_notices_tell_what_happened(void)
     world_close(&w);
 }
 
+static void test_compression_is_asked_for_in_both_directions(void)
+{
+    static const char *const compressions[] = {"none", "lz4", "zstd"};
+    static const uint8_t zeros[100000];
+    for (int i = 0; i < WAYS; i++)
+        for (int k = 0; k < 3; k++) {
+            struct world w;
+            struct client c;
+            struct zs_error e = {0};
+            char line[100];
+            struct zs_record r = {
+                .kind = ZS_KIND_IMAGE, .lsn = 1, .len = sizeof zeros, .value = zeros};
+            world_open(&w);
+            branch_make(&w.a, "main");
+            must(stub_store_write(w.a.store, "main", &r, 1, 1, &e), &e);
+            (void)snprintf(line, sizeof line, "%s (compression %s)", ways[i].to_b, compressions[k]);
+            client_open(&c);
+            client_run(&c, side_of(&w, ways[i].runs), line);
+            assert_ok(c.rc, &c.e, line, __FILE__, __LINE__);
+            CU_ASSERT((strtoull(cell(&c, "wire_bytes"), NULL, 10) < 10000) == (k > 0));
+            client_close(&c);
+            CU_ASSERT(same_branch(&w.a, "main", &w.b, "main"));
+            world_close(&w);
+        }
+}
+
 SUITE("command/push_pull", {"absent, then equal, then behind", test_absent_then_equal_then_behind},
       {"ahead is refused, and the other direction works",
        test_ahead_is_refused_and_the_other_direction_works},
@@ -282,4 +308,6 @@ SUITE("command/push_pull", {"absent, then equal, then behind", test_absent_then_
       {"many tiny records fill batches by count", test_many_tiny_records_fill_batches_by_count},
       {"a dry run says the verdict and changes nothing",
        test_a_dry_run_says_the_verdict_and_changes_nothing},
+      {"compression is asked for in both directions",
+       test_compression_is_asked_for_in_both_directions},
       {"a row and notices tell what happened", test_a_row_and_notices_tell_what_happened})

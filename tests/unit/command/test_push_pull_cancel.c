@@ -94,6 +94,32 @@ static void test_a_cancel_during_the_commit_is_too_late_and_said(void)
     }
 }
 
+/* And just before: COMMIT has come, the store has not begun. */
+static int32_t look_and_cancel(struct zs_ingest *in, struct zs_ingest_state *state,
+                               struct zs_error *e)
+{
+    stub_cancel_request(&committing.client->s.cancel);
+    return committing.inner.ingest_state(in, state, e);
+}
+
+static void test_a_cancel_before_the_commit_is_in_time(void)
+{
+    struct world w;
+    struct client c;
+    scene_open(&w);
+    CLEANUP(free_ptr) char *before = picture(&w.b);
+    client_open(&c);
+    committing.inner = w.b.module.store;
+    committing.client = &c;
+    w.b.module.store.ingest_state = look_and_cancel;
+    client_run(&c, &w.b, "perform_pull main stub://a");
+    assert_fails(c.rc, &c.e, ZS_CANCELLED, "perform_pull", __FILE__, __LINE__);
+    CLEANUP(free_ptr) char *after = picture(&w.b);
+    ASSERT_TEXT(after, before);
+    client_close(&c);
+    world_close(&w);
+}
+
 static void cancel_now(void *context, const struct zs_error *notice)
 {
     if (strstr(notice->detail, "\"connect\"") == NULL)
@@ -232,6 +258,7 @@ SUITE("command/push_pull_cancel",
        test_a_cancel_at_every_poll_leaves_before_or_after},
       {"a cancel during the commit is too late, and said",
        test_a_cancel_during_the_commit_is_too_late_and_said},
+      {"a cancel before the commit is in time", test_a_cancel_before_the_commit_is_in_time},
       {"a cancel ends a throttled transfer", test_a_cancel_ends_a_throttled_transfer},
       {"a far cancel arrives as an error", test_a_far_cancel_arrives_as_an_error},
       {"many transfers at once do not disturb each other",
