@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION "1.0"
+#ifndef ZENITH_SYNC_VERSION
+#define ZENITH_SYNC_VERSION "unknown"
+#endif
 
 /* struct zs_transport_host over the host's own functions. */
 struct module {
@@ -65,8 +67,11 @@ static int start(struct module *m, const struct zs_host *host, struct zs_error *
                                                    .setting = m->sync.host.setting};
     TRY(registry_open(&m->transport_host, &m->sync.transports, e));
     const char *dir = host->setting(host->self, "transport_dir");
-    if (dir != NULL)
-        TRY(registry_load_dir(m->sync.transports, dir, e));
+    struct zs_error refusal = {0};
+    if (dir != NULL && registry_load_dir(m->sync.transports, dir, &refusal) != ZS_OK)
+        /* One bad transport must not take the others along, nor this host's own commands;
+         * who asks for its scheme is told that nobody takes it. */
+        host->log(host->self, ZS_LOG_WARNING, refusal.message);
     return command_table_register(&m->sync, host, e);
 }
 
@@ -97,7 +102,7 @@ const struct zs_module *zenith_sync_module_v1(void)
         .struct_size = sizeof module,
         .needs = ZS_HOST_STORE | ZS_HOST_COPY_BOTH,
         .name = "zenith_sync",
-        .version = VERSION,
+        .version = ZENITH_SYNC_VERSION,
         .init = module_init,
         .fini = module_fini,
         .digest_add = digest_add_records,

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/hint.h"
 #include "cli/origins.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -103,6 +104,9 @@ int transfer_run(struct cli *c, bool push, struct zs_error *e)
     TRY(server_connect(&server, &repo, e));
     TRY(query_open(&query, push ? "perform_push" : "perform_pull", e));
     TRY(put_query(&query, c, uri, target.far[0] == '\0' ? c->args[0] : target.far));
-    TRY(session_run_on(c, &server, &query, c->args[0], 1, &rows, e));
+    if (session_run_on(c, &server, &query, c->args[0], 1, &rows, e) != ZS_OK) {
+        hint_complete(e, target.is_uri ? NULL : target.origin, c->dir);
+        return ZS_FAIL;
+    }
     return print_transfer(c, push, shown, rows, e);
 }

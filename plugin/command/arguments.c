@@ -213,7 +213,7 @@ int transfer_options_read(const struct arguments *a, struct transfer_options *o,
             good = bool_parse(value, &o->progress);
         } else if (strcasecmp(name, "max_rate") == 0) {
             good = rate_parse(value, &o->max_rate_bps) &&
-                   (o->max_rate_bps == 0 || o->max_rate_bps >= 8192);
+                   (o->max_rate_bps == 0 || o->max_rate_bps >= 16384);
         } else if (strcasecmp(name, "compression") == 0) {
             good = batch_encoding_parse(value, &encoding);
             o->encoding = encoding;
@@ -225,7 +225,7 @@ int transfer_options_read(const struct arguments *a, struct transfer_options *o,
         if (!good) {
             error_set(e, ZS_BAD_VALUE, "the value of option %s cannot be read", name);
             return error_hint(e, "dry_run and progress take on or off; max_rate bytes per second "
-                                 "with k, M or G, at least 8k, or 0 for none; compression none, "
+                                 "with k, M or G, at least 16k, or 0 for none; compression none, "
                                  "lz4 or zstd.");
         }
     }

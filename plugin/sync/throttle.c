@@ -23,7 +23,8 @@ int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *ca
 }
 
 /* A tenth of a second's worth, within what a batch may hold: within 10 s that is an
- * error of 1 % at most.  Below 8 KiB a page would not fit. */
+ * error of 1 % at most.  Below 8 KiB a page would not
+ * fit, so the least rate that commands take is 16 KiB/s. */
 uint32_t throttle_batch_bytes(const struct throttle *t)
 {
     uint64_t bytes = t->rate_bps == 0 ? BATCH_VALUES_BYTES : t->rate_bps / 10;
