@@ -40,6 +40,8 @@ must "both sides have gone on, each its own way" not same "$(state A main)" "$(s
 refused "a push of a diverged branch" 4 ZS002 push main B
 must "it is named as diverged" says 'diverged'
 must "and the last common point is told" says "$common"
+must "the hint can be typed: with -D and the origin's name" \
+    says 'zenith -D [^ ]*A push main B:NEW_NAME'
 refused "a pull of a diverged branch" 4 ZS002 pull main B
 run B branch delete main
 run B import main "$STRANGER"
@@ -50,6 +52,7 @@ run B branch delete main
 run A push main B
 run B import main "$LATER"
 refused "a push to a far side that is ahead" 3 ZS001 push main B
+must "the hint can be typed as it stands" says 'zenith -D [^ ]*A pull main B:main'
 run A pull main B
 run A import other "$OTHER"
 run A push other B:mine
