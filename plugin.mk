@@ -204,6 +204,9 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
+
 .PHONY: unit contract abi integration run-check run-asan run-tsan
 unit: $(UNIT)
 	@tests/run -j $(JOBS) unit $^
@@ -215,8 +218,8 @@ integration: all
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
 run-check: all $(UNIT) $(CONTRACT)
 	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT)
-run-asan: all $(UNIT) $(CONTRACT)
-	@SHORT=1 tests/run -j $(JOBS) check-asan $(INTEGRATION_SHORT) $(CONTRACT) $(UNIT)
+run-asan: all $(UNIT) $(CONTRACT) $(REPLAY)
+	@SHORT=1 tests/run -j $(JOBS) check-asan $(INTEGRATION_SHORT) $(CONTRACT) $(UNIT) $(REPLAY)
 run-tsan: $(UNIT_TSAN) $(CONTRACT_TSAN)
 	@tests/run -j $(JOBS) check-tsan $(CONTRACT_TSAN) $(UNIT_TSAN)
 
@@ -252,9 +255,7 @@ bench: deps-bench
 # committed corpus (any compiler).  `seeds` makes that corpus anew.
 FUZZ_SECONDS ?= 60
 DEPS_FUZZ := clang libclang-rt-14-dev
-FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
-REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
 # pageserver stands before wire: both have a conn.o, and no target needs both.
 fuzz_archives := $(call archives,pageserver command sync wire transport libpq pgdata kv store model base)
 fuzz_link = @mkdir -p $(@D); $(CXX) $(LDFLAGS_ALL) $(1) -o $@ $(filter %.o,$^) $(call grouped,$^) \
