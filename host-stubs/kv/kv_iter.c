@@ -13,6 +13,7 @@
  * Threads: one per iterator; several iterators of one snapshot at once. */
 #include "kv/kv_internal.h"
 
+#include "base/clock.h"
 #include <string.h>
 #include <time.h>
 
@@ -177,13 +178,6 @@ static int current(struct zs_iter *iter, struct zs_record *record, struct zs_err
     return ZS_OK;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Step over what is out of range.  False: looked for LOOK_NS, or at the end. */
 static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *record, bool *found,
                      struct zs_error *e)
@@ -193,7 +187,7 @@ static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *r
         TRY(current(iter, record, e));
         iter->in_a_row += record->len;
         *found = record->lsn > iter->after_lsn && record->lsn <= iter->upto_lsn;
-        if (*found || (looked % LOOKS_PER_CLOCK == 0 && now_ns() >= until_ns))
+        if (*found || (looked % LOOKS_PER_CLOCK == 0 && clock_now_ns() >= until_ns))
             return ZS_OK;
         skip(iter, record);
     }
@@ -207,7 +201,7 @@ int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, vo
 {
     char *to = buf;
     uint64_t left = buf_bytes;
-    int64_t until_ns = now_ns() + LOOK_NS;
+    int64_t until_ns = clock_now_ns() + LOOK_NS;
     bool found = true;
     *count = 0;
     *more = 0;

@@ -11,13 +11,6 @@
 
 #define LOOK_EVERY_NS 50000000 /* a poll(2) costs a microsecond: not at every record */
 
-int64_t clock_now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int32_t view_requested(void *self)
 {
     return cancel_requested(self) ? 1 : 0;

@@ -5,6 +5,8 @@
 #ifndef PAGESERVER_CANCEL_H
 #define PAGESERVER_CANCEL_H
 
+#include "base/clock.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <zenith-sync/types.h>
@@ -35,8 +37,5 @@ bool cancel_requested(struct cancel *c);
 
 /* 57014, saying why.  Returns ZS_FAIL. */
 int cancel_error(const struct cancel *c, struct zs_error *e);
-
-/* CLOCK_MONOTONIC in nanoseconds. */
-int64_t clock_now_ns(void);
 
 #endif

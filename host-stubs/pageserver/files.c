@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int path_join(char out[FILE_PATH_MAX], const char *dir, const char *name, struct zs_error *e)
 {
@@ -57,14 +58,32 @@ static int write_all(int fd, const char *path, const char *text, size_t len, str
     return fsync(fd) == 0 ? ZS_OK : error_errno(e, errno, "cannot write %s", path);
 }
 
+static void folder_of(const char *path, char dir[FILE_PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        (void)snprintf(dir, FILE_PATH_MAX, ".");
+    else
+        (void)snprintf(dir, FILE_PATH_MAX, "%.*s", (int)(slash - path), path);
+}
+
+/* Root edits for the folder's owner, whose server has to be able to read the result. */
+static int give_to_owner(int fd, const char *path, struct zs_error *e)
+{
+    char dir[FILE_PATH_MAX];
+    struct stat st;
+    folder_of(path, dir);
+    if (geteuid() != 0)
+        return ZS_OK;
+    if (stat(dir, &st) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0)
+        return error_errno(e, errno, "cannot give %s to the folder's owner", path);
+    return ZS_OK;
+}
+
 static int sync_folder_of(const char *path, struct zs_error *e)
 {
     char dir[FILE_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        (void)snprintf(dir, sizeof dir, ".");
-    else
-        (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+    folder_of(path, dir);
     CLEANUP(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0)
         return error_errno(e, errno, "cannot write the folder %s", dir);
@@ -87,9 +106,13 @@ int file_replace(const char *path, const char *text, size_t len, struct zs_error
     char next[FILE_PATH_MAX];
     if (snprintf(next, sizeof next, "%s.new", path) >= (int)sizeof next)
         return error_set(e, ZS_BAD_VALUE, "the path %.100s... is too long", path);
-    CLEANUP(fd_close) int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* One that was left behind may be another user's, or lead elsewhere. */
+    if (unlink(next) != 0 && errno != ENOENT)
+        return error_errno(e, errno, "cannot remove %s", next);
+    CLEANUP(fd_close) int fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_errno(e, errno, "cannot make %s", next);
+    TRY(give_to_owner(fd, path, e));
     TRY(write_all(fd, next, text, len, e));
     if (rename(next, path) != 0)
         return error_errno(e, errno, "cannot put %s in its place", path);

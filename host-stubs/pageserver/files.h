@@ -15,7 +15,8 @@ int file_read(const char *path, size_t max, char **out, struct zs_error *e);
 /* A new file; 42710 if it exists. */
 int file_write(const char *path, const char *text, size_t len, struct zs_error *e);
 
-/* In place of what is there, at once: a reader sees the old or the new. */
+/* In place of what is there, at once: a reader sees the old or the new.  When root
+ * does so the file becomes the folder's owner's.  One writer at a time. */
 int file_replace(const char *path, const char *text, size_t len, struct zs_error *e);
 
 /* DIR "/" NAME into out.  22023 if it is too long. */

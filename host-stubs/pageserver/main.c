@@ -27,6 +27,15 @@ static int fail(const struct zs_error *e)
     return EXIT_FAILURE;
 }
 
+/* The status, unless what was printed has got lost. */
+static int printed(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return status;
+    (void)fputs("pageserver: cannot write to standard output\n", stderr);
+    return EXIT_FAILURE;
+}
+
 /* libpq would send this server's own PGPASSWORD to wherever a client makes it
  * connect; nothing of the kind is left in the environment. */
 static void scrub_environment(void)
@@ -173,12 +182,12 @@ int main(int argc, char **argv)
     struct options o;
     int status = options_read(argc, argv, &o);
     if (status >= 0)
-        return status;
+        return printed(status);
     (void)umask(077);
     scrub_environment();
     switch (o.verb) {
     case VERB_INIT:
-        return verb_init(&o);
+        return printed(verb_init(&o));
     case VERB_RUN:
         return verb_run(&o);
     case VERB_USER_ADD:
@@ -186,5 +195,5 @@ int main(int argc, char **argv)
     case VERB_USER_REMOVE:
         break;
     }
-    return verb_user(&o);
+    return printed(verb_user(&o));
 }

@@ -166,8 +166,11 @@ static int lock_once(struct repository *r, int fd, bool *again, struct zs_error 
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK)
             return error_errno(e, errno, "cannot lock %s", r->pid_file);
-        error_set(e, ZS_BUSY, "a pageserver serves %s already: process %d", r->path,
-                  (int)pid_read(fd));
+        pid_t pid = pid_read(fd);
+        if (pid > 0)
+            error_set(e, ZS_BUSY, "a pageserver serves %s already: process %d", r->path, (int)pid);
+        else /* it has not got as far as writing it */
+            error_set(e, ZS_BUSY, "a pageserver for %s is just starting or stopping", r->path);
         return error_hint(e, "Stop it with `zenith stop`.");
     }
     *again = !same_file(fd, r->pid_file); /* a server that just stopped removed it */

@@ -49,14 +49,7 @@ bool stub_cancel_asked(const struct zs_cancel *token)
 {
     if (token == NULL)
         return false;
-    if (token->deadline_ns != 0 && stub_now_ns() >= token->deadline_ns)
+    if (token->deadline_ns != 0 && clock_now_ns() >= token->deadline_ns)
         return true;
     return token->requested(token->self) != 0;
-}
-
-int64_t stub_now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }

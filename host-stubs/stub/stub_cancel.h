@@ -4,6 +4,8 @@
 #ifndef HOST_STUBS_STUB_CANCEL_H
 #define HOST_STUBS_STUB_CANCEL_H
 
+#include "base/clock.h"
+
 #include <zenith-sync/types.h>
 
 #include <stdatomic.h>
@@ -28,8 +30,5 @@ void stub_cancel_at_poll(struct stub_cancel *c, unsigned long n);
 
 /* As a callee sees it: is a stop asked for, or the deadline past?  NULL: never. */
 bool stub_cancel_asked(const struct zs_cancel *token);
-
-/* CLOCK_MONOTONIC, for deadlines. */
-int64_t stub_now_ns(void);
 
 #endif

@@ -118,9 +118,9 @@ static int32_t fault_send(void *self, const void *msg, uint64_t len, struct zs_e
 static int32_t recv_or_cut(struct fault_channel *c, int32_t timeout_ms, const void **msg,
                            uint64_t *len, struct zs_error *e)
 {
-    int64_t until = timeout_ms < 0 ? INT64_MAX : stub_now_ns() + (int64_t)timeout_ms * 1000000;
+    int64_t until = timeout_ms < 0 ? INT64_MAX : clock_now_ns() + (int64_t)timeout_ms * 1000000;
     for (;;) {
-        int64_t left_ms = (until - stub_now_ns() + 999999) / 1000000;
+        int64_t left_ms = (until - clock_now_ns() + 999999) / 1000000;
         int32_t piece = left_ms <= 0 ? 0 : left_ms < LOOK_MS ? (int32_t)left_ms : LOOK_MS;
         int32_t got = c->inner.recv(c->inner.self, piece, msg, len, e);
         if (got != ZS_RECV_NOTHING || piece == 0)

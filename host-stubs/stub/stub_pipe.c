@@ -51,7 +51,7 @@ static int check_cancel(const struct end *end, struct zs_error *e)
  * look at the token. */
 static int wait_for_change(struct end *end, int64_t until_ns, struct zs_error *e)
 {
-    int64_t wake = stub_now_ns() + WAIT_NS;
+    int64_t wake = clock_now_ns() + WAIT_NS;
     if (until_ns != 0 && until_ns < wake)
         wake = until_ns;
     struct timespec at = {.tv_sec = wake / 1000000000, .tv_nsec = wake % 1000000000};
@@ -149,11 +149,11 @@ static int32_t pipe_recv(void *self, int32_t timeout_ms, const void **msg, uint6
     end->current = NULL;
     if (check_cancel(end, e) != ZS_OK)
         return ZS_RECV_ERROR;
-    int64_t until = timeout_ms > 0 ? stub_now_ns() + (int64_t)timeout_ms * 1000000 : 0;
+    int64_t until = timeout_ms > 0 ? clock_now_ns() + (int64_t)timeout_ms * 1000000 : 0;
     (void)pthread_mutex_lock(&end->pipe->mutex);
     int32_t got = take_message(end, e);
     while (got == ZS_RECV_NOTHING && timeout_ms != 0) {
-        if (until != 0 && stub_now_ns() >= until)
+        if (until != 0 && clock_now_ns() >= until)
             break;
         got = wait_for_change(end, until, e) != ZS_OK ? ZS_RECV_ERROR : take_message(end, e);
     }

@@ -10,10 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define LOCK_TRIES   100
 #define LOCK_WAIT_MS 100
+
+/* Root edits for the repository's owner, who has to be able to go on with the file. */
+static int give_to_owner(const struct repo *repo, int fd)
+{
+    struct stat st;
+    if (geteuid() != 0)
+        return 0;
+    return fstat(repo->fd, &st) != 0 ? -1 : fchown(fd, st.st_uid, st.st_gid);
+}
 
 int file_lock(const struct repo *repo, const char *name, int *fd, struct zs_error *e)
 {
@@ -21,7 +31,7 @@ int file_lock(const struct repo *repo, const char *name, int *fd, struct zs_erro
     char path[PATH_MAX];
     TRY(repo_path(repo, name, path, e));
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*fd < 0)
+    if (*fd < 0 || give_to_owner(repo, *fd) != 0)
         return error_errno(e, errno, "cannot open %s", path);
     for (int i = 0; i < LOCK_TRIES; i++) {
         if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
@@ -72,7 +82,8 @@ int file_replace(const struct repo *repo, const char *name, const char *text, si
     CLEANUP(fd_close) int fd = mkostemp(aside, O_CLOEXEC);
     if (fd < 0)
         return error_errno(e, errno, "cannot write next to %s", target);
-    if (write_all(fd, text, len) != 0 || fsync(fd) != 0 || rename(aside, target) != 0) {
+    if (give_to_owner(repo, fd) != 0 || write_all(fd, text, len) != 0 || fsync(fd) != 0 ||
+        rename(aside, target) != 0) {
         int why = errno;
         (void)unlink(aside);
         return error_errno(e, why, "cannot write %s", target);

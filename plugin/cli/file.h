@@ -5,7 +5,9 @@
 
 #include "cli/repo.h"
 
-/* Wait for the lock that guards an edit; closing *fd gives it back.  55006 after 10
+/* What root makes here is given to the repository's owner.
+ *
+ * Wait for the lock that guards an edit; closing *fd gives it back.  55006 after 10
  * seconds. */
 int file_lock(const struct repo *repo, const char *name, int *fd, struct zs_error *e);
 

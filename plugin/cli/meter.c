@@ -1,6 +1,7 @@
 /* meter.c - see meter.h. */
 #include "cli/meter.h"
 
+#include "base/clock.h"
 #include "cli/format.h"
 
 #include <cJSON.h>
@@ -13,13 +14,6 @@
 
 #define BAR_MAX       30
 #define LINE_EVERY_NS ((int64_t)METER_LINE_EVERY_MS * 1000000)
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* A count, as text of digits; 0 if it is missing or something else. */
 static uint64_t count_of(const cJSON *object, const char *name)
@@ -134,7 +128,7 @@ void meter_open(struct meter *m, const char *label, bool wanted)
     m->wanted = wanted;
     m->terminal = isatty(STDERR_FILENO) == 1;
     m->label = label;
-    m->open_ns = now_ns();
+    m->open_ns = clock_now_ns();
 }
 
 static size_t terminal_columns(void)
@@ -153,7 +147,7 @@ bool meter_notice(struct meter *m, const struct zs_error *notice)
         return false;
     if (!m->wanted)
         return true;
-    int64_t now = now_ns();
+    int64_t now = clock_now_ns();
     bool new_phase = strcmp(m->phase, p.phase) != 0;
     if (new_phase) {
         memcpy(m->phase, p.phase, sizeof m->phase);

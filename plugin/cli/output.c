@@ -6,19 +6,21 @@
 #include "cli/format.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53: above, a double skips integers */
 
 /* Counts and sizes; other digits ("0/0", a digest, a version) are text. */
 static bool is_count(const char *column)
 {
-    static const char *const counts[] = {"records",      "bytes",   "wire_bytes",    "raw_bytes",
-                                         "milliseconds", "files",   "total_records", "total_bytes",
-                                         "data_bytes",   "id",      "pid",           "sessions",
-                                         "branches",     "commands"};
+    static const char *const counts[] = {"records",      "bytes",  "wire_bytes",    "raw_bytes",
+                                         "milliseconds", "files",  "total_records", "total_bytes",
+                                         "data_bytes",   "id",     "pid",           "sessions",
+                                         "branches",     "modules"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (strcmp(column, counts[i]) == 0)
             return true;
@@ -239,6 +241,16 @@ void print_error_json(const struct zs_error *e)
     print_error(e);
 }
 
+/* Standard output is a pipe that nobody reads any more; keeps errno. */
+static bool reader_left(void)
+{
+    int before = errno;
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool left = poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+    errno = before;
+    return left;
+}
+
 bool output_finish(void)
 {
     bool failed = ferror(stdout) != 0;
@@ -247,7 +259,7 @@ bool output_finish(void)
         failed = true;
     if (!failed)
         return true;
-    if (errno == EPIPE) /* whoever read it has seen enough */
+    if (reader_left()) /* it has seen enough */
         return false;
     (void)fprintf(stderr, "zenith: cannot write to standard output%s%s\n", errno == 0 ? "" : ": ",
                   errno == 0 ? "" : strerrordesc_np(errno));

@@ -88,7 +88,8 @@ static int print_status(const struct repo *repo, const struct facts *f, struct z
                    row_text(s, 0, "version"), row_text(s, 0, "pid"), row_text(s, 0, "started"));
     print_fact("server", text);
     print_fact("repository", repo->zenith);
-    print_fact("listening", row_text(s, 0, "listen"));
+    const char *listen = row_text(s, 0, "listen");
+    print_fact("listening", listen[0] == '\0' ? "on its Unix socket alone" : listen);
     print_fact("sessions", row_text(s, 0, "sessions"));
     print_fact("branches", row_text(s, 0, "branches"));
     print_fact("data", bytes_text(row_number(s, 0, "data_bytes")).s);

@@ -8,13 +8,6 @@
 
 #define TICK_NS (50 * INT64_C(1000000))
 
-int64_t clock_now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 bool cancel_requested(const struct zs_cancel *cancel)
 {
     if (cancel == NULL)

@@ -9,14 +9,13 @@
 #ifndef ZS_SYNC_CANCEL_H
 #define ZS_SYNC_CANCEL_H
 
+#include "base/clock.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <zenith-sync/types.h>
 
 #define SHIELD_GRACE_MS 10000
-
-/* CLOCK_MONOTONIC. */
-int64_t clock_now_ns(void);
 
 /* Is a stop asked for?  A NULL token never is. */
 bool cancel_requested(const struct zs_cancel *cancel);

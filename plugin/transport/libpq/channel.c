@@ -374,7 +374,7 @@ static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, ui
                             struct zs_error *e)
 {
     struct channel *c = self;
-    int64_t until_ns = timeout_ms < 0 ? 0 : clock_ns() + (int64_t)timeout_ms * 1000000;
+    int64_t until_ns = timeout_ms < 0 ? 0 : clock_now_ns() + (int64_t)timeout_ms * 1000000;
     (void)pthread_mutex_lock(&c->lock);
     int32_t rc = recv_locked(c, until_ns, msg, len, e);
     (void)pthread_mutex_unlock(&c->lock);

@@ -64,7 +64,8 @@ static int try_address(const struct libpq *self, struct conninfo *info, const st
     const char *application = spec->application == NULL ? APPLICATION : spec->application;
     TRY(target_allow(&self->rules, target, address, e));
     TRY(conninfo_values(info, target, address, application, keywords, values, e));
-    int64_t until_ns = info->timeout_ms == 0 ? 0 : clock_ns() + (int64_t)info->timeout_ms * 1000000;
+    int64_t until_ns =
+        info->timeout_ms == 0 ? 0 : clock_now_ns() + (int64_t)info->timeout_ms * 1000000;
     PGconn *conn = PQconnectStartParams(keywords, values, 0);
     if (conn == NULL)
         return error_memory(e);
@@ -85,7 +86,8 @@ static int find_addresses(const struct libpq *self, const struct conninfo *info,
 {
     if (!target->is_socket && target->address[0] == '\0')
         return resolve(self->resolver, target->host, cancel,
-                       info->timeout_ms == 0 ? 0 : clock_ns() + (int64_t)info->timeout_ms * 1000000,
+                       info->timeout_ms == 0 ? 0
+                                             : clock_now_ns() + (int64_t)info->timeout_ms * 1000000,
                        out, e);
     out->n = 1;
     (void)snprintf(out->text[0], sizeof out->text[0], "%s", target->address);

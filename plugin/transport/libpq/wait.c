@@ -7,13 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-int64_t clock_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int cancelled(struct zs_error *e)
 {
     error_set(e, ZS_CANCELLED, "the transfer was cancelled");
@@ -26,7 +19,7 @@ int cancel_check(const struct zs_cancel *cancel, struct zs_error *e)
         return ZS_OK;
     if (cancel->requested(cancel->self) != 0)
         return cancelled(e);
-    if (cancel->deadline_ns != 0 && clock_ns() >= cancel->deadline_ns) {
+    if (cancel->deadline_ns != 0 && clock_now_ns() >= cancel->deadline_ns) {
         error_set(e, ZS_CANCELLED, "the transfer was cancelled: its time is up");
         return error_hint(e, "Run the same command again to go on, with more time.");
     }
@@ -56,7 +49,7 @@ int wait_ready(const struct zs_cancel *cancel, int64_t until_ns, struct pollfd *
 {
     for (;;) {
         TRY(cancel_check(cancel, e));
-        int64_t now = clock_ns();
+        int64_t now = clock_now_ns();
         struct pollfd all[WAIT_FDS_MAX + 1];
         memcpy(all, fds, n * sizeof *fds);
         unsigned count = n;
@@ -74,7 +67,7 @@ int wait_ready(const struct zs_cancel *cancel, int64_t until_ns, struct pollfd *
                 fds[i].revents = all[i].revents;
             set += fds[i].revents != 0;
         }
-        if (set > 0 || (until_ns != 0 && clock_ns() >= until_ns))
+        if (set > 0 || (until_ns != 0 && clock_now_ns() >= until_ns))
             return cancel_check(cancel, e);
     }
 }

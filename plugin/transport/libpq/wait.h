@@ -4,13 +4,13 @@
 #ifndef ZS_LIBPQ_WAIT_H
 #define ZS_LIBPQ_WAIT_H
 
+#include "base/clock.h"
+
 #include <poll.h>
 #include <zenith-sync/types.h>
 
 #define WAIT_TICK_MS 100 /* a token without a descriptor is asked this often */
 #define WAIT_FDS_MAX 2
-
-int64_t clock_ns(void);
 
 /* 57014 if a stop is asked for or the deadline is past.  `cancel` may be NULL. */
 int cancel_check(const struct zs_cancel *cancel, struct zs_error *e);

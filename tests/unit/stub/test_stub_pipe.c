@@ -150,7 +150,7 @@ static void test_cancel_of_either_side(void)
     pair_fini(&p);
 
     pair_open(&p, 0);
-    p.left_cancel.token.deadline_ns = stub_now_ns() + 5000000;
+    p.left_cancel.token.deadline_ns = clock_now_ns() + 5000000;
     ASSERT_TEXT(hear(&p.left, -1, text), ZS_CANCELLED);
     p.right.close(p.right.self);
     p.left.close(p.left.self);
