@@ -16,8 +16,9 @@ extern const char *const pgconf_names[PGCONF_FILES];
 /* The text of the file pgconf_names[which] into out, which has PGCONF_TEXT_MAX bytes;
  * returns its length.  postgresql.conf repeats the settings that pg_control records: with
  * fewer prepared transactions allowed than there are, for one, PostgreSQL does not
- * start.  pg_hba.conf lets in nobody but through the local socket, by the name of the
- * operating system's user. */
+ * start.  The WAL sizes are initdb's, 5 and 64 files: PostgreSQL's own defaults fit files
+ * of 16 MiB, and from 64 MiB on it does not start with them.  pg_hba.conf lets in nobody but
+ * through the local socket, by the name of the operating system's user. */
 size_t pgconf_text(unsigned which, const struct pgcontrol *c, char *out);
 
 #endif

@@ -39,6 +39,7 @@ struct export
     uint32_t other_piece;
     uint64_t total_bytes; /* of all versions up to lsn; 0 unknown */
     unsigned configured;  /* bit i: pgconf_names[i] is in the branch */
+    unsigned prepared;    /* transactions that wait for their second phase */
 };
 
 static void export_close(struct export *x)
@@ -274,6 +275,7 @@ static int take_map(struct export *x, const struct pgkey *k, const struct zs_rec
 static int take_twophase(struct export *x, const struct pgkey *k, const struct zs_record *r,
                          struct zs_error *e)
 {
+    x->prepared += k->piece == 0;
     TRY(pgtree_file(x->tree, pgpath_twophase_file(k->xid).s, k->piece != 0, e));
     return pgtree_write(x->tree, r->value, r->len, e);
 }
@@ -419,6 +421,11 @@ static int export(struct export *x, zs_lsn asked, struct pgdata_result *result, 
     *result = (struct pgdata_result){
         .to_lsn = x->lsn, .records = pgtree_files(x->tree), .bytes = pgtree_bytes(x->tree)};
     watch_progress(x->watch, x->total_bytes, x->total_bytes);
+    if (x->prepared > 0) /* the setting may have stood on a command line */
+        watch_note(x->watch,
+                   "Transactions prepared for two-phase commit: %u.  PostgreSQL starts if "
+                   "max_prepared_transactions is %u, as in the cluster, and not less than them.",
+                   x->prepared, x->control.max_prepared_transactions);
     if (geteuid() == 0)
         watch_note(x->watch,
                    "The files belong to root, as whom PostgreSQL does not start: "

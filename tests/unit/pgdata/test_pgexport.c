@@ -214,6 +214,10 @@ static void test_missing_configuration_is_written(void)
     }
     CU_ASSERT(run("grep -qx 'max_prepared_transactions = 7' '%s/postgresql.conf'%s", w.out, "") ==
               0);
+    CU_ASSERT(run("grep -qx 'min_wal_size = 5MB' '%s/postgresql.conf'%s", w.out, "") == 0);
+    CU_ASSERT(run("grep -qx 'max_wal_size = 64MB' '%s/postgresql.conf'%s", w.out, "") == 0);
+    CU_ASSERT(strstr(said, "two-phase commit: 1.") != NULL);
+    CU_ASSERT(strstr(said, "max_prepared_transactions is 7,") != NULL);
     world_close(&w);
 }
 
