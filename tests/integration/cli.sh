@@ -127,6 +127,32 @@ zenith -D A origin list
 must "a file that is no TOML is refused with its line" says 'origins.toml.*line|line.*origins.toml|origins.toml:[0-9]+'
 cp keep.toml A/.zenith/origins.toml
 
+# Root edits a repository for its owner, who goes on with what it left.
+if [ "$(id -u)" -eq 0 ]; then
+    mkdir R
+    zenith -D R init --port "$(free_port)"
+    chown -R nobody R
+    echo "do not touch" >elsewhere
+    ln -s "$WORK/elsewhere" R/.zenith/users.new
+    "$BUILD/zenith" -D R user add alice --role read --password-stdin <<<pw >/dev/null 2>&1
+    zenith -D R user list
+    must "root adds a user to another user's repository" outputs 'alice read'
+    must "what stood in the way is not followed" same "$(cat elsewhere)" "do not touch"
+    zenith -D R origin add far "postgresql://w:r@127.0.0.1:3"
+    must "and an origin" exits 0
+    must "every file is still its owner's" same "$(stat -c %U R/.zenith/* | sort -u)" nobody
+fi
+
+# Standard output that takes nothing: said, and a failure.
+z A user add reader --role read --password-stdin <<<"secret1" >/dev/null
+for words in "user list" "origin list" "--help"; do
+    STATUS=0 LAST="zenith -D A $words >/dev/full"
+    # shellcheck disable=SC2086
+    "$BUILD/zenith" -D A $words >/dev/full 2>"$WORK/.err" || STATUS=$?
+    must "$words: a full standard output is a failure" exits 1
+    must "$words: and is said" grep -q 'cannot write to standard output' "$WORK/.err"
+done
+
 # Another server at the same port; another version; a stale pid file.
 mkdir P V
 zenith -D P init --port "$port"
