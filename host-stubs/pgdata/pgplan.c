@@ -181,7 +181,8 @@ int pgplan_make(int root, const struct pgcontrol *c, const struct pgdata_watch *
     out->total_bytes += PGCONTROL_FILE_BYTES;
     TRY(sort_others(out, e));
     if (m.skipped.n > 0)
-        watch_note(watch, "Not imported, because a copy has no use for it: %s%s.", m.skipped.text,
-                   m.skipped.n > 12 ? " and more" : "");
+        watch_note(watch,
+                   "Not imported: %s%s.  A copy needs that only if its configuration names it.",
+                   m.skipped.text, m.skipped.n > 12 ? " and more" : "");
     return ZS_OK;
 }

@@ -10,7 +10,7 @@
 static int cancelled(struct zs_error *e)
 {
     error_set(e, ZS_CANCELLED, "the transfer was cancelled");
-    return error_hint(e, "Run the same command again to go on.");
+    return error_hint(e, "Nothing was changed; run the same command to start again.");
 }
 
 int cancel_check(const struct zs_cancel *cancel, struct zs_error *e)
@@ -21,7 +21,7 @@ int cancel_check(const struct zs_cancel *cancel, struct zs_error *e)
         return cancelled(e);
     if (cancel->deadline_ns != 0 && clock_now_ns() >= cancel->deadline_ns) {
         error_set(e, ZS_CANCELLED, "the transfer was cancelled: its time is up");
-        return error_hint(e, "Run the same command again to go on, with more time.");
+        return error_hint(e, "Nothing was changed; run the same command again, with more time.");
     }
     return ZS_OK;
 }
