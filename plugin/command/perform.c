@@ -120,6 +120,17 @@ int perform_result(struct perform *p, const struct outcome *o, enum direction di
     return error_check(s->row(s->self, row, COLUMNS, e), e, "the session's row");
 }
 
+int perform_end(struct perform *p, int rc, struct zs_error *e)
+{
+    /* Not every transport says what a cancel leaves; until COMMIT is out, and in a pull at
+     * any time, it is what was there before. */
+    if (rc != ZS_OK && error_is(e, ZS_CANCELLED) && e->hint[0] == '\0' &&
+        atomic_load(&p->shield.up_since_ns) == 0)
+        error_hint(e, "Nothing was changed; run the same command to start again.");
+    transfer_end(p->transfer, rc == ZS_OK ? NULL : e);
+    return rc;
+}
+
 void perform_close(struct perform *p)
 {
     conn_close(&p->conn);

@@ -36,6 +36,9 @@ int perform_connect(struct perform *p, const char *command, struct zs_timeline_i
 int perform_result(struct perform *p, const struct outcome *o, enum direction direction,
                    struct zs_error *e);
 
+/* What became of it, kept for sync_status; a cancel says what it left.  Returns rc. */
+int perform_end(struct perform *p, int rc, struct zs_error *e);
+
 void perform_close(struct perform *p);
 
 #endif

@@ -33,7 +33,5 @@ int perform_pull(void *self, const struct zs_session *session, const char *args,
 {
     CLEANUP(perform_close) struct perform p = {0};
     TRY(perform_open(&p, "perform_pull", self, session, args, e));
-    int rc = pull(&p, e);
-    transfer_end(p.transfer, rc == ZS_OK ? NULL : e);
-    return rc;
+    return perform_end(&p, pull(&p, e), e);
 }

@@ -31,7 +31,5 @@ int perform_push(void *self, const struct zs_session *session, const char *args,
 {
     CLEANUP(perform_close) struct perform p = {0};
     TRY(perform_open(&p, "perform_push", self, session, args, e));
-    int rc = push(&p, e);
-    transfer_end(p.transfer, rc == ZS_OK ? NULL : e);
-    return rc;
+    return perform_end(&p, push(&p, e), e);
 }

@@ -21,7 +21,6 @@ must "Ctrl-C ends a push with status 6" exits 6
 must "and says that it was interrupted" says 'interrupt|cancel'
 must "and in what state it left the far branch" says 'Nothing was changed'
 must "the far branch is as before" same "$(state B main)" "$before"
-must "and that is said" says 'nothing was changed'
 must "the near server is done with it" poll 5 idle A perform_push
 must "the far server is done with it" poll 5 idle B branch_push
 
@@ -32,7 +31,6 @@ ended
 must "Ctrl-C ends a pull with status 6" exits 6
 must "and says in what state it left the branch" says 'Nothing was changed'
 must "no branch is left behind by it" same "$(state C main)" none
-must "and that is said" says 'nothing was changed'
 
 slowly A push main B
 must "a push is under way again" poll 20 busy B branch_push
