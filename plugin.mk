@@ -311,7 +311,7 @@ uninstall:
 		$(DESTDIR)$(moduledir)/zenith_sync.so $(TRANSPORTS:%=$(DESTDIR)$(moduledir)/transports/%.so) \
 		$(DESTDIR)$(pkgconfigdir)/zenith-sync.pc
 	rm -rf $(DESTDIR)$(includedir)/zenith-sync $(DESTDIR)$(sharedir)
-	-rmdir $(DESTDIR)$(moduledir)/transports $(DESTDIR)$(moduledir)
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(moduledir)/transports $(DESTDIR)$(moduledir)
 
 # ---- care ----------------------------------------------------------------------------
 

@@ -85,6 +85,12 @@ static bool is_role(const char *text)
     return strcmp(text, "read") == 0 || strcmp(text, "write") == 0 || strcmp(text, "admin") == 0;
 }
 
+static bool is_port(const char *text)
+{
+    size_t n = strspn(text, "0123456789");
+    return n > 0 && n <= 5 && text[n] == '\0' && strtoul(text, NULL, 10) <= 65535;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct cli *c = state->input;
@@ -93,6 +99,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->dir = arg;
         return 0;
     case 'p':
+        if (!is_port(arg))
+            // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+            argp_error(state, "--port must be a number from 0 to 65535, and not \"%s\"", arg);
         c->port = arg;
         return 0;
     case 'q':
@@ -138,7 +147,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->nargs < c->command->least)
             // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-            argp_error(state, "%s needs %s", c->command->name, c->command->args);
+            argp_error(state, "it needs %s", c->command->args);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

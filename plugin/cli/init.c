@@ -17,10 +17,11 @@ static int run(struct cli *c, struct zs_error *e)
 
 static const struct argp_option options[] = {
     {"directory", 'D', "DIR", 0, "Make DIR/.zenith (default: .zenith here)", 0},
-    {"port", 'p', "N", 0, "The TCP port that the server will listen on", 0},
+    {"port", 'p', "N", 0,
+     "The TCP port that the server will listen on (default: 5433; 0: any free one)", 0},
     {"listen", OPTION_LISTEN, "ADDRESS", 0,
-     "The address that it will listen on; with \"\" it is reached from this machine's Unix "
-     "socket alone",
+     "The address that it will listen on (default: 127.0.0.1); with \"\" it is reached from "
+     "this machine's Unix socket alone",
      0},
     TAKES_NO_MORE,
 };

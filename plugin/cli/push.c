@@ -16,7 +16,7 @@ const struct cli_command command_push = {
     .help = "The far branch is made if it is not there, and is called as ours if FAR_BRANCH is "
             "not given.  It is never overwritten nor rewound: if it is ahead, or has diverged, "
             "the push is refused.  A URI may stand in place of ORIGIN's name.  Ctrl-C ends the "
-            "transfer and leaves the far branch as it was.\n\n"
+            "transfer and leaves the far branch as it was, or complete if the commit had begun.\n\n"
             "Examples:\n"
             "  zenith push main cloud\n"
             "  zenith push main cloud:release/1.0 --max-rate 20M\n"

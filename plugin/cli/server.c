@@ -115,7 +115,8 @@ static void on_notice(void *self, const PGresult *result)
 static int connection_lost(const struct server *s, struct zs_error *e)
 {
     error_set(e, ZS_CONNECTION_LOST, "the pageserver of %s closed the connection", s->repo->zenith);
-    return error_hint(e, "Look into %s/pageserver.log, then: zenith start", s->repo->zenith);
+    return error_hint(e, "Look into %s/pageserver.log, then: zenith start -D %s", s->repo->zenith,
+                      s->repo->dir);
 }
 
 /* Stop signals that are caught while this lives; -1 is none yet. */

@@ -58,7 +58,7 @@ static int run_remove(struct cli *c, struct zs_error *e)
 
 static const struct argp_option add_options[] = {
     TAKES_DIR,
-    {"role", OPTION_ROLE, "ROLE", 0, "read, write or admin", 0},
+    {"role", OPTION_ROLE, "ROLE", 0, "read, write or admin (required)", 0},
     {"password-stdin", OPTION_PASSWORD_STDIN, NULL, 0,
      "Read the password from standard input (one line)", 0},
     TAKES_NO_MORE,

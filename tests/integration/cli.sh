@@ -28,6 +28,10 @@ must "an unknown command is a usage error" exits 2
 must "and is named" says frobnicate
 zenith push
 must "a missing argument is a usage error" exits 2
+must "and what is missing is named" says 'BRANCH ORIGIN'
+zenith init -D nowhere --port 70000
+must "a port that is none is a usage error" exits 2
+must "and says so in init's own words" says 'zenith init.*70000'
 zenith push main B --frobnicate
 must "an unknown option is a usage error" exits 2
 must "an unknown option is named" says frobnicate
