@@ -346,6 +346,60 @@ static int32_t ingest_commit(struct zs_ingest *in, const struct zs_commit *commi
     return now.after ? fault_say(&now, e) : ZS_OK;
 }
 
+static int32_t ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes,
+                           uint32_t *synced, struct zs_error *e)
+{
+    struct stub_fault_store *s = in->store;
+    struct fault_now now = fault_ask(s, "ingest_sync");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(s->inner.ingest_sync(in->inner, token, token_bytes, synced, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
+static int32_t stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e)
+{
+    struct stub_fault_store *s = self;
+    struct fault_now now = fault_ask(s, "stage_list");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(s->inner.stage_list(s->inner.self, visit, context, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
+static int32_t ingest_resume(void *self, const char *branch, struct zs_ingest_state *state,
+                             void *buf, uint64_t buf_bytes, uint64_t *token_bytes,
+                             struct zs_ingest **out, struct zs_error *e)
+{
+    struct stub_fault_store *s = self;
+    struct fault_now now = fault_ask(s, "ingest_resume");
+    if (now.before)
+        return fault_say(&now, e);
+    struct zs_ingest *mine = calloc(1, sizeof *mine);
+    if (mine == NULL)
+        return error_memory(e);
+    mine->store = s;
+    int rc = s->inner.ingest_resume(s->inner.self, branch, state, buf, buf_bytes, token_bytes,
+                                    &mine->inner, e);
+    if (rc == ZS_OK && now.after)
+        rc = fault_say(&now, e);
+    if (rc != ZS_OK)
+        ingest_close(mine);
+    else
+        *out = mine;
+    return rc;
+}
+
+static int32_t stage_drop(void *self, const char *branch, struct zs_error *e)
+{
+    struct stub_fault_store *s = self;
+    struct fault_now now = fault_ask(s, "stage_drop");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(s->inner.stage_drop(s->inner.self, branch, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
 /* ---- opening ----------------------------------------------------------------------------- */
 
 int stub_fault_store_open(const struct zs_store *inner, struct stub_faults *f,
@@ -378,6 +432,10 @@ int stub_fault_store_open(const struct zs_store *inner, struct stub_faults *f,
         .blob_read = blob_read,
         .blob_list = blob_list,
         .iter_range = iter_range,
+        .ingest_sync = ingest_sync,
+        .stage_list = stage_list,
+        .ingest_resume = ingest_resume,
+        .stage_drop = stage_drop,
     };
     *out = s;
     return ZS_OK;

@@ -1,6 +1,7 @@
 /* stub_ingest.c - the writing half of the in-memory store.
  * Flow: begin registers the ingest; put collects into a private run; commit makes a
- * new version of the branch and swaps it in under the mutex; close drops the rest. */
+ * new version of the branch and swaps it in under the mutex; close drops the rest,
+ * but for what was synced (stub_stage.c). */
 #include "base/digest.h"
 #include "base/error.h"
 #include "model/branch_name.h"
@@ -9,16 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-struct zs_ingest {
-    struct zs_ingest *next; /* in store->ingests, under its mutex */
-    struct stub_store *store;
-    char branch[ZS_BRANCH_NAME_MAX + 1];
-    bool create, over; /* over: failed or committed; only a close is of use */
-    struct zs_ingest_state state;
-    zs_lsn target_lsn, highest_lsn;
-    struct run run;
-};
 
 /* ---- begin -------------------------------------------------------------------------- */
 
@@ -30,7 +21,7 @@ bool stub_ingest_is_open(const struct stub_store *store, const char *branch)
     return false;
 }
 
-static bool timeline_is_written(const struct stub_store *store, struct zs_timeline_id id)
+bool stub_timeline_is_written(const struct stub_store *store, struct zs_timeline_id id)
 {
     for (const struct zs_ingest *in = store->ingests; in != NULL; in = in->next)
         if (timeline_equal(in->state.timeline, id))
@@ -38,7 +29,7 @@ static bool timeline_is_written(const struct stub_store *store, struct zs_timeli
     return false;
 }
 
-static int busy(const char *branch, struct zs_error *e)
+int stub_busy(const char *branch, struct zs_error *e)
 {
     error_set(e, ZS_BUSY, "branch \"%s\" is being written by another transfer", branch);
     return error_hint(e, "Try again when that one has ended.");
@@ -110,21 +101,21 @@ static int begin_locked(struct stub_store *store, const struct zs_ingest_spec *s
                         struct zs_ingest *in, struct zs_error *e)
 {
     if (stub_ingest_is_open(store, spec->branch))
-        return busy(spec->branch, e);
+        return stub_busy(spec->branch, e);
     if (in->create)
         TRY(begin_create(store, spec, &in->state, e));
     else
         TRY(begin_append(store, spec, &in->state, e));
-    if (timeline_is_written(store, in->state.timeline))
-        return busy(spec->branch, e);
+    if (stub_timeline_is_written(store, in->state.timeline))
+        return stub_busy(spec->branch, e);
+    stub_stage_forget(store, spec->branch, true);
     in->next = store->ingests;
     store->ingests = in;
     store->open_handles++;
     return ZS_OK;
 }
 
-/* As far as the caller's struct goes. */
-static void give_state(struct zs_ingest_state *to, const struct zs_ingest_state *from)
+void stub_give_state(struct zs_ingest_state *to, const struct zs_ingest_state *from)
 {
     uint32_t size = to->struct_size < sizeof *from ? to->struct_size : (uint32_t)sizeof *from;
     memcpy(to, from, size);
@@ -157,7 +148,7 @@ int32_t stub_ingest_begin(void *self, const struct zs_ingest_spec *theirs,
         free(in);
         return ZS_FAIL;
     }
-    give_state(state, &in->state);
+    stub_give_state(state, &in->state);
     *out = in;
     return ZS_OK;
 }
@@ -210,7 +201,7 @@ int32_t stub_ingest_put(struct zs_ingest *in, const struct zs_record *records, u
 int32_t stub_ingest_state(struct zs_ingest *in, struct zs_ingest_state *state, struct zs_error *e)
 {
     (void)e;
-    give_state(state, &in->state);
+    stub_give_state(state, &in->state);
     return ZS_OK;
 }
 
@@ -283,7 +274,7 @@ int32_t stub_ingest_commit(struct zs_ingest *in, const struct zs_commit *theirs,
     memcpy(&c, theirs, theirs->struct_size < sizeof c ? theirs->struct_size : sizeof c);
     if (in->over)
         return error_set(e, ZS_INTERNAL_ERROR, "the ingest has ended already");
-    in->over = true;
+    in->over = in->tried = true;
     TRY(check_commit(in, &c, e));
     TRY(blobs_check(c.blobs, c.nblobs, e));
     struct version_change change = {.run = &in->run,
@@ -309,7 +300,12 @@ void stub_ingest_close(struct zs_ingest *in)
         at = &(*at)->next;
     *at = in->next;
     store->open_handles--;
+    bool keep = in->synced_unix != 0 && !in->tried;
+    if (keep)
+        stub_stage_keep(store, in);
     stub_unlock(store);
+    if (keep)
+        return;
     run_fini(&in->run);
     free(in);
 }

@@ -326,6 +326,7 @@ int stub_store_branch_delete(struct stub_store *store, const char *name, struct 
         *at = gone->next;
         version_release(gone->now);
         free(gone);
+        stub_stage_forget(store, name, false);
     }
     stub_unlock(store);
     return rc;
@@ -448,8 +449,10 @@ int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *
     store->options = options;
     store->table = (struct zs_store){
         .struct_size = sizeof store->table,
-        .features = (stub_has_digest(store) ? ZS_STORE_DIGEST : 0) |
-                    ((options & STUB_STORE_NO_BLOBS) == 0 ? ZS_STORE_BLOBS : 0),
+        .features =
+            (stub_has_digest(store) ? ZS_STORE_DIGEST : 0) |
+            ((options & STUB_STORE_NO_BLOBS) == 0 ? ZS_STORE_BLOBS : 0) |
+            (stub_has_digest(store) && (options & STUB_STORE_NO_RESUME) == 0 ? ZS_STORE_RESUME : 0),
         .self = store,
         .branch_find = branch_find,
         .branch_list = branch_list,
@@ -468,6 +471,10 @@ int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *
         .blob_read = blob_read,
         .blob_list = blob_list,
         .iter_range = iter_range,
+        .ingest_sync = stub_ingest_sync,
+        .stage_list = stub_stage_list,
+        .ingest_resume = stub_ingest_resume,
+        .stage_drop = stub_stage_drop,
     };
     *out = store;
     return ZS_OK;
@@ -477,6 +484,7 @@ void stub_store_close(struct stub_store *store)
 {
     if (store == NULL)
         return;
+    stub_stages_free(store);
     for (struct stub_branch *b = store->branches, *next; b != NULL; b = next) {
         next = b->next;
         version_release(b->now);

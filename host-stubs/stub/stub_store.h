@@ -22,6 +22,8 @@ struct stub_store;
     4u                         /* iter_next comes back after a few records that are not in         \
                                   the range, with *more set and *count 0 as it may be */
 #define STUB_STORE_NO_BLOBS 8u /* a host that keeps no blobs: no ZS_STORE_BLOBS */
+#define STUB_STORE_NO_RESUME                                                                       \
+    16u /* a host that keeps no stages: no ZS_STORE_RESUME; nor does one without digests */
 
 int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *e);
 void stub_store_close(struct stub_store *store);
@@ -51,6 +53,9 @@ int stub_store_write(struct stub_store *store, const char *branch, const struct 
  * *dropped (may be NULL) tells how many versions went. */
 int stub_store_gc(struct stub_store *store, const char *branch, zs_lsn cutoff_lsn,
                   uint64_t *dropped, struct zs_error *e);
+
+/* Make every stage look as if it had last been synced so long ago. */
+void stub_store_age_stages(struct stub_store *store, int64_t seconds);
 
 /* How many handles are open: snapshots, iterators and ingests.  0 after a command
  * that leaked nothing. */

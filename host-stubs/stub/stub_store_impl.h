@@ -9,6 +9,24 @@
 
 #include <pthread.h>
 
+/* An open ingest, or a stage that waits: one that was closed after a sync. */
+struct zs_ingest {
+    struct zs_ingest *next; /* in store->ingests or ->stages, under its mutex */
+    struct stub_store *store;
+    char branch[ZS_BRANCH_NAME_MAX + 1];
+    bool create, over; /* over: failed or committed; only a close is of use */
+    bool tried;        /* a commit was tried */
+    struct zs_ingest_state state;
+    zs_lsn target_lsn, highest_lsn;
+    struct run run;
+    /* As of the last sync; synced_unix 0: there was none. */
+    int64_t synced_unix;
+    struct zs_ingest_state synced_state;
+    zs_lsn synced_highest;
+    uint32_t token_bytes;
+    uint8_t token[ZS_TOKEN_MAX];
+};
+
 struct stub_branch {
     struct stub_branch *next; /* in name order */
     struct version *now;      /* owned reference; its info has the name */
@@ -20,6 +38,7 @@ struct stub_store {
     pthread_mutex_t mutex; /* guards all below */
     struct stub_branch *branches;
     struct zs_ingest *ingests; /* the open ones */
+    struct zs_ingest *stages;  /* those that wait, in branch order */
     uint64_t open_handles;
 };
 
@@ -59,7 +78,27 @@ int32_t stub_ingest_commit(struct zs_ingest *in, const struct zs_commit *commit,
                            struct zs_error *e);
 void stub_ingest_close(struct zs_ingest *in);
 
+/* stub_stage.c: the last part of the table. */
+int32_t stub_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes,
+                         uint32_t *synced, struct zs_error *e);
+int32_t stub_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e);
+int32_t stub_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
+                           uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
+                           struct zs_error *e);
+int32_t stub_stage_drop(void *self, const char *branch, struct zs_error *e);
+
+/* With the mutex held.  Drop the branch's stage, and, with `old`, those past their time;
+ * keep the ingest, which has been synced, as its branch's stage. */
+void stub_stage_forget(struct stub_store *store, const char *branch, bool old);
+void stub_stage_keep(struct stub_store *store, struct zs_ingest *in);
+/* All of them, at the end. */
+void stub_stages_free(struct stub_store *store);
+
 /* With the mutex held: is an ingest open on this branch? */
 bool stub_ingest_is_open(const struct stub_store *store, const char *branch);
+bool stub_timeline_is_written(const struct stub_store *store, struct zs_timeline_id id);
+int stub_busy(const char *branch, struct zs_error *e);
+/* As far as the caller's struct goes. */
+void stub_give_state(struct zs_ingest_state *to, const struct zs_ingest_state *from);
 
 #endif

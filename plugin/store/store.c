@@ -16,13 +16,14 @@
 #define TABLE_BYTES_NEEDED ZS_STORE_SIZE_V1
 #define TABLE_BYTES_MAX    65536u /* more is garbage, not a table */
 #define BLOB_FIRST_BYTES   65536u /* most blobs fit; a larger one is read twice */
-#define FEATURES_KNOWN     (ZS_STORE_DIGEST | ZS_STORE_BLOBS)
+#define FEATURES_KNOWN     (ZS_STORE_DIGEST | ZS_STORE_BLOBS | ZS_STORE_RESUME)
 
 /* ---- import ------------------------------------------------------------------- */
 
 static const char *missing_function(const struct zs_store *s)
 {
     bool blobs = store_has(s, ZS_STORE_BLOBS);
+    bool resume = store_has(s, ZS_STORE_RESUME);
     const struct {
         bool present;
         const char *name;
@@ -44,6 +45,10 @@ static const char *missing_function(const struct zs_store *s)
         {!blobs || s->blob_read != NULL, "blob_read"},
         {!blobs || s->blob_list != NULL, "blob_list"},
         {!blobs || s->iter_range != NULL, "iter_range"},
+        {!resume || s->ingest_sync != NULL, "ingest_sync"},
+        {!resume || s->stage_list != NULL, "stage_list"},
+        {!resume || s->ingest_resume != NULL, "ingest_resume"},
+        {!resume || s->stage_drop != NULL, "stage_drop"},
     };
     for (size_t i = 0; i < sizeof required / sizeof *required; i++)
         if (!required[i].present)
@@ -68,6 +73,8 @@ int store_import(const struct zs_store *theirs, struct zs_store *out, struct zs_
     memcpy(&ours, theirs, size < sizeof ours ? size : sizeof ours);
     ours.struct_size = sizeof ours;
     ours.features &= FEATURES_KNOWN;
+    if (!store_has(&ours, ZS_STORE_DIGEST)) /* nothing would prove that the parts fit */
+        ours.features &= ~ZS_STORE_RESUME;
     const char *missing = missing_function(&ours);
     if (missing != NULL) {
         error_set(e, ZS_NOT_SUPPORTED, "the host's store table has no %s, and it is needed",

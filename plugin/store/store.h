@@ -87,4 +87,15 @@ int ingest_state(struct ingest *in, struct zs_ingest_state *state, struct zs_err
 int ingest_commit(struct ingest *in, const struct zs_commit *commit, struct zs_error *e);
 void ingest_close(struct ingest *in);
 
+/* ---- stage.c: only for a store with ZS_STORE_RESUME, else 0A000 ------------------------ */
+
+int ingest_sync(struct ingest *in, const void *token, uint64_t token_bytes, bool *synced,
+                struct zs_error *e);
+/* `token` has room for ZS_TOKEN_MAX bytes. */
+int ingest_resume(const struct zs_store *store, const char *branch, uint8_t *token,
+                  uint64_t *token_bytes, struct ingest *out, struct zs_error *e);
+int store_stage_list(const struct zs_store *store, zs_stage_visit visit, void *context,
+                     struct zs_error *e);
+int store_stage_drop(const struct zs_store *store, const char *branch, struct zs_error *e);
+
 #endif

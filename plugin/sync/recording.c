@@ -44,6 +44,16 @@ static int pass_snapshot_open(void *self, const char *branch, struct zs_branch_i
     return inner_of(self)->snapshot_open(inner_of(self)->self, branch, info, out, e);
 }
 
+static int pass_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e)
+{
+    return inner_of(self)->stage_list(inner_of(self)->self, visit, context, e);
+}
+
+static int pass_stage_drop(void *self, const char *branch, struct zs_error *e)
+{
+    return inner_of(self)->stage_drop(inner_of(self)->self, branch, e);
+}
+
 /* ---- writing ---------------------------------------------------------------------------- */
 
 static void pass_ingest_close(struct zs_ingest *in)
@@ -74,6 +84,32 @@ static int pass_ingest_begin(void *self, const struct zs_ingest_spec *spec,
     in->epoch.timeline = state->timeline;
     *out = in;
     return ZS_OK;
+}
+
+/* What was noted before the cut is gone, so this commit notes nothing: the range is
+ * scanned, once, by whoever wants it next. */
+static int pass_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state,
+                              void *buf, uint64_t buf_bytes, uint64_t *token_bytes,
+                              struct zs_ingest **out, struct zs_error *e)
+{
+    const struct recording *r = self;
+    struct zs_ingest *in = calloc(1, sizeof *in);
+    if (in == NULL)
+        return error_memory(e);
+    in->recording = r;
+    if (r->inner->ingest_resume(r->inner->self, branch, state, buf, buf_bytes, token_bytes,
+                                &in->inner, e) != ZS_OK) {
+        free(in);
+        return ZS_FAIL;
+    }
+    *out = in;
+    return ZS_OK;
+}
+
+static int pass_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes,
+                            uint32_t *synced, struct zs_error *e)
+{
+    return in->recording->inner->ingest_sync(in->inner, token, token_bytes, synced, e);
 }
 
 static int pass_ingest_put(struct zs_ingest *in, const struct zs_record *records, uint64_t n,
@@ -126,4 +162,8 @@ void recording_init(struct recording *r, const struct zs_store *inner)
     r->table.ingest_state = pass_ingest_state;
     r->table.ingest_commit = pass_ingest_commit;
     r->table.ingest_close = pass_ingest_close;
+    r->table.ingest_sync = pass_ingest_sync;
+    r->table.ingest_resume = pass_ingest_resume;
+    r->table.stage_list = pass_stage_list;
+    r->table.stage_drop = pass_stage_drop;
 }

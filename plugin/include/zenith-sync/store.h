@@ -28,8 +28,8 @@
  *   5. ingest_begin names the last_valid_lsn that it builds on; the commit
  *      fails (40001) if that is no longer so.
  *   6. After a crash at any point a timeline is as before or as after, never
- *      between; what was not committed is gone and its space given back by the
- *      next start.
+ *      between; what was neither committed nor synced as a stage is gone, and its
+ *      space given back by the next start.
  *
  * Threads: the functions that take `self` may be called from any thread at the
  * same time.  A snapshot may be shared by several iterators in several threads;
@@ -56,9 +56,15 @@ struct zs_ingest;
  *         ids alone decide what fits
  * BLOBS   the functions from blob_read on are there, and commits keep blobs: the plugin
  *         then keeps a map of what changed, and an increment costs what changed;
- *         without it each one scans the branch */
+ *         without it each one scans the branch
+ * RESUME  the functions from ingest_sync on are there: what an ingest has put so far can
+ *         be kept as a stage, and a transfer that was cut off goes on from there.  Goes
+ *         with DIGEST, which proves that the parts fit */
 #define ZS_STORE_DIGEST 1ull
 #define ZS_STORE_BLOBS  2ull
+#define ZS_STORE_RESUME 4ull
+
+#define ZS_TOKEN_MAX 4096u /* bytes of a stage's token */
 
 #define ZS_BLOB_NAME_MAX 63u       /* bytes, without the NUL */
 #define ZS_BLOB_MAX      16777216u /* 16 MiB: a blob's size */
@@ -136,6 +142,21 @@ struct zs_commit {
     const struct zs_blob *blobs; /* to keep or remove, in the same commit; lifetime CALL */
     uint64_t nblobs;
 };
+
+/* A stage: what an ingest that did not come to its commit left to be gone on with. */
+struct zs_stage_info {
+    uint32_t struct_size;
+    uint32_t token_bytes;
+    char branch[ZS_BRANCH_NAME_MAX + 1];
+    struct zs_timeline_id timeline; /* the one it writes */
+    zs_lsn base_lsn, target_lsn;    /* as in struct zs_ingest_spec */
+    int64_t synced_unix;            /* when it was last synced, seconds since 1970 */
+    uint64_t disk_bytes;            /* what it takes there; 0 if that is not known */
+    const void *token;              /* as it was given to ingest_sync; lifetime CALL */
+};
+
+/* Called once per stage; a return other than 0 ends the listing, without error. */
+typedef int32_t (*zs_stage_visit)(void *context, const struct zs_stage_info *info);
 
 /* Called once per blob, in name order; a return other than 0 ends the listing. */
 typedef int32_t (*zs_blob_visit)(void *context, const char *name, uint64_t len);
@@ -219,7 +240,8 @@ struct zs_store {
     int32_t (*ingest_commit)(struct zs_ingest *ingest, const struct zs_commit *commit,
                              struct zs_error *e);
 
-    /* End it.  Not committed: all that was put is dropped. */
+    /* End it.  Not committed: all that was put is dropped, but for a stage that
+     * ingest_sync kept, if no commit was tried. */
     void (*ingest_close)(struct zs_ingest *ingest);
 
     /* ---- with ZS_STORE_BLOBS; else NULL, or not in the struct at all ---- */
@@ -238,6 +260,37 @@ struct zs_store {
      * cost a point read or two, not a read-ahead. */
     int32_t (*iter_range)(struct zs_iter *iter, const uint8_t first[ZS_KEY_BYTES],
                           const uint8_t last[ZS_KEY_BYTES], struct zs_error *e);
+
+    /* ---- with ZS_STORE_RESUME; else NULL, or not in the struct at all ----
+     *
+     * A stage belongs to a branch, one at most, and waits while no ingest is open on
+     * it.  It is never served and never stands in anybody's way: ingest_begin on its
+     * branch drops it.  It goes, too, when its branch moves or is deleted, when a commit
+     * is tried, whatever becomes of it, and at the next start or ingest_begin on any
+     * branch when it was last synced 7 days ago. */
+
+    /* Make all that was put so far durable, with the token (at most ZS_TOKEN_MAX bytes,
+     * meaningless to the store), as the branch's stage: it survives a close and a crash;
+     * what is put later and not synced does not.  *synced 0: the store keeps so little
+     * for later, and nothing was kept by this call.  After a failure only a close is of
+     * use, and the stage is as of the last success. */
+    int32_t (*ingest_sync)(struct zs_ingest *ingest, const void *token, uint64_t token_bytes,
+                           uint32_t *synced, struct zs_error *e);
+
+    /* Every stage that waits, in branch order. */
+    int32_t (*stage_list)(void *self, zs_stage_visit visit, void *context, struct zs_error *e);
+
+    /* Open the branch's stage as an ingest that stands where it was last synced: `state`
+     * and ingest_put go on from there.  Its token is copied to buf if it fits; its
+     * size is *token_bytes in any case.  42704 if no stage waits; 55006 as
+     * ingest_begin; the stage is dropped with 40001 if the branch moved, and with XX001
+     * if it is damaged. */
+    int32_t (*ingest_resume)(void *self, const char *branch, struct zs_ingest_state *state,
+                             void *buf, uint64_t buf_bytes, uint64_t *token_bytes,
+                             struct zs_ingest **out, struct zs_error *e);
+
+    /* Drop the branch's stage and give its space back.  42704 if none waits. */
+    int32_t (*stage_drop)(void *self, const char *branch, struct zs_error *e);
 };
 
 #define ZS_STORE_SIZE_V1 136u /* through ingest_close: the least that is accepted */
@@ -247,7 +300,9 @@ ZS_STATIC_ASSERT(sizeof(struct zs_ingest_spec) == 56, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_ingest_state) == 96, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_commit) == 104, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_store, blob_read) == ZS_STORE_SIZE_V1, "append only");
-ZS_STATIC_ASSERT(sizeof(struct zs_store) == 160, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_store, ingest_sync) == 160, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_stage_info) == 320, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_store) == 192, "no tail padding");
 
 /* ---- test vectors of the history digest -------------------------------------
  *
