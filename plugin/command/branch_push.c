@@ -13,6 +13,7 @@ static int receive(struct serve *s, struct zs_error *e)
     TRY(receive_state(&s->module->store, s->branch, &state, e));
     TRY(serve_channel(s, e));
     struct receive_job job = {.store = &s->module->store,
+                              .sync_bytes = s->module->sync_bytes,
                               .branch = s->branch,
                               .conn = &s->conn,
                               .cancel = s->session->cancel,

@@ -22,6 +22,9 @@ int command_table_register(struct sync_module *module, const struct zs_host *hos
          "pageserver"},
         {"branch_pull", ZS_ROLE_READ, branch_pull,
          "<branch> <timeline_id> ...: a peer's perform_pull calls this"},
+        {"stages", ZS_ROLE_READ, stages, "interrupted transfers that wait to be gone on with"},
+        {"stage_drop", ZS_ROLE_ADMIN, stage_drop,
+         "<branch>: drop what an interrupted transfer of the branch left"},
         {"sync_status", ZS_ROLE_READ, sync_status, "running and recent transfers"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

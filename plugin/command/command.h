@@ -1,4 +1,4 @@
-/* command.h - what the five commands share, and their table.
+/* command.h - what the commands share, and their table.
  * Flow: a host runs a row of the table -> perform_* and branch_* -> sync/.
  * Threads: run is concurrent across sessions; struct sync_module is read-only after
  * init, but for the transfer list, which locks itself. */
@@ -19,6 +19,7 @@ struct sync_module {
     struct zs_store store; /* imported */
     struct registry *transports;
     struct transfer_list *transfers;
+    uint64_t sync_bytes; /* struct receive_job's */
 };
 
 int perform_push(void *self, const struct zs_session *session, const char *args,
@@ -27,6 +28,8 @@ int branch_push(void *self, const struct zs_session *session, const char *args, 
 int perform_pull(void *self, const struct zs_session *session, const char *args,
                  struct zs_error *e);
 int branch_pull(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int stages(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int stage_drop(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int sync_status(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 
 /* Offer all commands to the host; each gets `module` as self. */

@@ -85,9 +85,9 @@ static struct number number(uint64_t value)
 int perform_result(struct perform *p, const struct outcome *o, enum direction direction,
                    struct zs_error *e)
 {
-    static const char *const names[] = {"verdict",      "branch",  "far_branch", "from_lsn",
-                                        "to_lsn",       "records", "wire_bytes", "raw_bytes",
-                                        "milliseconds", "resumed"};
+    static const char *const names[] = {"verdict",      "branch",  "far_branch",     "from_lsn",
+                                        "to_lsn",       "records", "wire_bytes",     "raw_bytes",
+                                        "milliseconds", "resumed", "resumed_percent"};
     enum { COLUMNS = sizeof names / sizeof *names };
     /* The outcome is known.  Without an orderly end the far side's command would fail,
      * though it is done. */
@@ -104,7 +104,7 @@ int perform_result(struct perform *p, const struct outcome *o, enum direction di
     }
     struct lsn_text from = lsn_text(o->from_lsn), to = lsn_text(o->to_lsn);
     struct number records = number(o->records), wire = number(o->wire_bytes),
-                  raw = number(o->raw_bytes),
+                  raw = number(o->raw_bytes), percent = number(o->resumed_percent),
                   ms = number((uint64_t)(clock_now_ns() - p->started_ns) / 1000000);
     const char *const row[COLUMNS] = {verdict_name(o->verdict),
                                       p->branch,
@@ -115,7 +115,8 @@ int perform_result(struct perform *p, const struct outcome *o, enum direction di
                                       wire.s,
                                       raw.s,
                                       ms.s,
-                                      "false"};
+                                      o->resumed ? "true" : "false",
+                                      o->resumed ? percent.s : NULL};
     TRY(error_check(s->columns(s->self, names, COLUMNS, e), e, "the session's columns"));
     return error_check(s->row(s->self, row, COLUMNS, e), e, "the session's row");
 }

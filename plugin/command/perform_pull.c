@@ -20,6 +20,7 @@ static int pull(struct perform *p, struct zs_error *e)
     progress_tell(&p->progress);
     TRY(perform_connect(p, "branch_pull", state.timeline, json, e));
     struct receive_job job = {.store = &p->module->store,
+                              .sync_bytes = p->module->sync_bytes,
                               .branch = p->branch,
                               .conn = &p->conn,
                               .cancel = p->session->cancel,

@@ -12,7 +12,9 @@ struct outcome {
     zs_lsn common_lsn;           /* diverged: the newest common point */
     uint64_t records, raw_bytes; /* sent or, in a dry run, estimated; 0 unknown */
     uint64_t wire_bytes;
-    bool late_cancel; /* a cancel came when the commit had begun, and it went through */
+    bool resumed;             /* it went on where another one was cut off, ... */
+    unsigned resumed_percent; /* ... so far in */
+    bool late_cancel;         /* a cancel came when the commit had begun, and it went through */
 };
 
 /* Which way the records were to go, seen from where the command was typed. */

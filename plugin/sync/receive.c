@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/lsn.h"
 #include "sync/history.h"
+#include "sync/staging.h"
 #include "wire/batch.h"
 
 #include <string.h>
@@ -34,14 +35,15 @@ int receive_state(const struct zs_store *store, const char *branch, struct state
     };
     if (snapshot_open(store, branch, &s, &missing) != ZS_OK) {
         if (error_is(&missing, ZS_NO_SUCH_BRANCH))
-            return ZS_OK;
+            return staging_find(store, branch, state, e);
         *e = missing;
         return ZS_FAIL;
     }
     state->exists = true;
     state->timeline = s.info.timeline;
     state->last = history_last(&s);
-    return history_thin(&s, 0, s.info.last_valid_lsn, &state->points, e);
+    TRY(history_thin(&s, 0, s.info.last_valid_lsn, &state->points, e));
+    return staging_find(store, branch, state, e);
 }
 
 /* ---- negotiation -------------------------------------------------------------------------- */
@@ -96,6 +98,13 @@ static int check_offer(const struct offer_message *offer, const struct state_mes
                             lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s,
                             lsn_text(state->last.lsn).s);
     }
+    const struct resume_point *r = &state->resume;
+    if (offer->resume && (!r->present || offer->to_lsn != r->to.lsn ||
+                          !digest_equal(offer->last.digest, r->to.digest)))
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side goes on with a transfer that was not begun here");
+    if (offer->more && !offer->resume)
+        return error_set(e, ZS_PROTOCOL_VIOLATION, "the far side offers its newest state in parts");
     return ZS_OK;
 }
 
@@ -273,7 +282,7 @@ static int commit(const struct receive_job *job, const struct offer_message *off
 /* Begin to write, or begin again. */
 static int begin(const struct receive_job *job, const struct state_message *state,
                  const struct offer_message *offer, struct ingest *in, struct batch_reader **reader,
-                 struct received *got, struct zs_error *e)
+                 struct staging *staging, struct received *got, struct zs_error *e)
 {
     bool exact = !(offer->digests && store_has(job->store, ZS_STORE_DIGEST));
     struct zs_ingest_spec spec = {
@@ -290,57 +299,116 @@ static int begin(const struct receive_job *job, const struct state_message *stat
     *reader = NULL;
     *got = (struct received){0};
     TRY(batch_reader_open(reader, e));
-    return ingest_begin(job->store, &spec, in, e);
+    staging_begin(staging, job->store, state, offer, job->sync_bytes);
+    if (!offer->resume) {
+        transfer_durable(job->transfer, 0);
+        return ingest_begin(job->store, &spec, in, e); /* drops what was kept before */
+    }
+    const struct resume_point *r = &state->resume;
+    got->records = r->records;
+    got->bytes = r->bytes;
+    got->last_lsn = r->lsn;
+    memcpy(got->last_key, r->key, ZS_KEY_BYTES);
+    transfer_count(job->transfer, r->records, r->bytes, job->conn->received_bytes);
+    transfer_durable(job->transfer, r->bytes);
+    return staging_resume(job->store, job->branch, state, in, e);
 }
 
 /* A sender that finds that it left something out offers the same range again, once,
  * and starts over; what came so far was never visible. */
 static int begin_again(const struct receive_job *job, const struct state_message *state,
                        const struct offer_message *offer, const struct message *m, bool *again,
-                       struct ingest *in, struct batch_reader **reader, struct received *got,
-                       struct zs_error *e)
+                       struct ingest *in, struct batch_reader **reader, struct staging *staging,
+                       struct received *got, struct zs_error *e)
 {
     struct offer_message second;
     TRY(offer_decode(m->body, m->body_bytes, &second, e));
     if (*again || second.mode != OFFER_SEND || second.from_lsn != offer->from_lsn ||
-        second.to_lsn != offer->to_lsn || !digest_equal(second.last.digest, offer->last.digest))
+        second.to_lsn != offer->to_lsn || second.resume ||
+        !digest_equal(second.last.digest, offer->last.digest))
         return error_set(e, ZS_PROTOCOL_VIOLATION,
                          "the far side changed its offer in the middle of a transfer");
     *again = true;
-    return begin(job, state, offer, in, reader, got, e);
+    return begin(job, state, &second, in, reader, staging, got, e);
 }
 
-static int receive_records(const struct receive_job *job, const struct state_message *state,
-                           const struct offer_message *offer, struct outcome *o, struct zs_error *e)
+/* Everything between the OFFER and the commit.  *in stays the caller's. */
+static int receive_stream(const struct receive_job *job, const struct state_message *state,
+                          const struct offer_message *offer, struct ingest *in,
+                          struct received *got, bool *again, struct done_message *done,
+                          struct zs_error *e)
 {
-    CLEANUP(ingest_close) struct ingest in = {0};
     CLEANUP(batch_reader_close_ptr) struct batch_reader *reader = NULL;
-    struct received got;
-    struct done_message done;
+    struct staging staging;
     struct message m;
-    bool again = false;
-    transfer_phase(job->transfer, PHASE_RECEIVE);
-    TRY(begin(job, state, offer, &in, &reader, &got, e));
+    TRY(begin(job, state, offer, in, &reader, &staging, got, e));
     for (;;) {
         TRY(cancel_check(job->cancel, e));
         TRY(conn_recv(job->conn, &m, e));
         if (m.type == MESSAGE_COMMIT)
-            break;
+            return commit(job, offer, &m, in, got, done, e);
         if (m.type == MESSAGE_OFFER) {
-            TRY(begin_again(job, state, offer, &m, &again, &in, &reader, &got, e));
+            TRY(begin_again(job, state, offer, &m, again, in, &reader, &staging, got, e));
             continue;
         }
         TRY(message_expect(&m, MESSAGE_BATCH, e));
-        TRY(take_batch(job, offer, &m, reader, &in, &got, e));
+        TRY(take_batch(job, offer, &m, reader, in, got, e));
+        TRY(staging_step(&staging, in, got->last_key, got->last_lsn, job->conn, job->transfer, e));
     }
-    TRY(commit(job, offer, &m, &in, &got, &done, e));
-    o->records = got.records;
-    o->raw_bytes = got.bytes;
+}
+
+/* One range; adds to what the outcome has. */
+static int receive_records(const struct receive_job *job, const struct state_message *state,
+                           const struct offer_message *offer, struct outcome *o, struct zs_error *e)
+{
+    CLEANUP(ingest_close) struct ingest in = {0};
+    struct received got;
+    struct done_message done;
+    bool again = false;
+    transfer_phase(job->transfer, PHASE_RECEIVE);
+    if (state->resume.present && !offer->resume)
+        progress_say(job->progress, "what was kept of an interrupted transfer does not fit any "
+                                    "more: it starts again");
+    if (receive_stream(job, state, offer, &in, &got, &again, &done, e) != ZS_OK) {
+        ingest_close(&in); /* first, so that what it keeps can be seen */
+        staging_failed(job->store, job->branch, e);
+        return ZS_FAIL;
+    }
+    bool resumed = offer->resume && !again;
+    o->records += got.records - (resumed ? state->resume.records : 0);
+    o->raw_bytes += got.bytes - (resumed ? state->resume.bytes : 0);
+    if (resumed) {
+        o->resumed = true;
+        o->resumed_percent = resume_percent(state->resume.bytes, offer->bytes);
+    }
     o->late_cancel = cancel_requested(job->cancel);
 
     /* The branch is complete, whether or not the sender still hears it. */
     struct zs_error unheard = {0};
     (void)send_done(job, &done, &unheard);
+    return ZS_OK;
+}
+
+/* The sender went on with an interrupted transfer and has newer records, too: the same
+ * again, from what this side has now. */
+static int receive_newer(const struct receive_job *job, const struct offer_message *first,
+                         struct outcome *o, struct zs_error *e)
+{
+    struct state_message now;
+    struct offer_message offer;
+    struct message m;
+    TRY(receive_state(job->store, job->branch, &now, e));
+    TRY(conn_recv(job->conn, &m, e));
+    TRY(message_expect(&m, MESSAGE_OFFER, e));
+    TRY(offer_decode(m.body, m.body_bytes, &offer, e));
+    if (offer.mode != OFFER_SEND)
+        return error_set(e, ZS_PROTOCOL_VIOLATION, "the far side promised more and offers none");
+    TRY(check_offer(&offer, &now, e));
+    transfer_range(job->transfer, first->verdict, first->from_lsn, offer.to_lsn,
+                   first->records + offer.records, first->bytes + offer.bytes);
+    TRY(receive_records(job, &now, &offer, o, e));
+    o->to_lsn = offer.to_lsn;
+    o->far_lsn = offer.last.lsn;
     return ZS_OK;
 }
 
@@ -373,7 +441,10 @@ int receive_run(const struct receive_job *job, const struct state_message *state
                    offer.bytes);
     if (offer.mode == OFFER_SEND) {
         TRY(check_offer(&offer, state, e));
+        outcome->records = outcome->raw_bytes = 0; /* counted from here on */
         TRY(receive_records(job, state, &offer, outcome, e));
+        if (offer.more)
+            TRY(receive_newer(job, &offer, outcome, e));
     } else {
         if (offer.mode == OFFER_NONE)
             TRY(check_nothing(&offer, state, !tell, e));

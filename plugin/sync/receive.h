@@ -7,6 +7,7 @@
  *     and its verdict against what this side has.
  *   - Nothing is visible before the commit; after it everything is, at once.
  *   - The commit needs D(X) + what was received = the sender's D(Y).
+ *   - What arrived is kept as a stage from time to time; the next transfer goes on there.
  *   - A branch that moved since the STATE was told is left alone (40001).
  * Memory: one message, one array of views, and what the store's ingest has.
  * Threads: the caller's. */
@@ -27,6 +28,7 @@ struct receive_job {
     const struct zs_cancel *cancel;
     struct transfer *transfer;
     struct progress *progress;
+    uint64_t sync_bytes; /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */
 };
 
 /* What this side has of the branch, to be told to the sender.  Options of the stream

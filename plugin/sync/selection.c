@@ -40,21 +40,62 @@ int selection_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, 
     return ZS_FAIL;
 }
 
+int selection_skip(struct selection *sel, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,
+                   struct zs_error *e)
+{
+    sel->skipping = true;
+    memcpy(sel->key, key, ZS_KEY_BYTES);
+    sel->lsn = lsn;
+    return sel->map == NULL ? iter_seek(&sel->iter, key, e) : ZS_OK;
+}
+
+/* The next run of changed blocks; one that is skipped in part begins later. */
+static int enter_run(struct selection *sel, bool *found, struct zs_error *e)
+{
+    uint8_t first[ZS_KEY_BYTES], last[ZS_KEY_BYTES];
+    do {
+        *found = change_walk_next(&sel->walk, first, last);
+    } while (*found && sel->skipping && memcmp(last, sel->key, ZS_KEY_BYTES) < 0);
+    if (!*found)
+        return ZS_OK;
+    if (sel->skipping && memcmp(first, sel->key, ZS_KEY_BYTES) < 0)
+        memcpy(first, sel->key, ZS_KEY_BYTES);
+    return iter_range(&sel->iter, first, last, e);
+}
+
+/* One record at a time and as a view, so that what is skipped leaves no gap in a buffer. */
+static int skip_next(struct selection *sel, struct zs_record *record, uint64_t *count, bool *more,
+                     struct zs_error *e)
+{
+    TRY(iter_next(&sel->iter, record, 1, NULL, 0, count, more, e));
+    if (*count == 0)
+        return ZS_OK;
+    int order = memcmp(record->key, sel->key, ZS_KEY_BYTES);
+    if (order < 0 || (order == 0 && record->lsn <= sel->lsn))
+        *count = 0;
+    else
+        sel->skipping = false;
+    return ZS_OK;
+}
+
 int selection_next(struct selection *sel, struct zs_record *records, uint64_t n, void *buf,
                    uint64_t buf_bytes, uint64_t *count, bool *more, struct zs_error *e)
 {
-    uint8_t first[ZS_KEY_BYTES], last[ZS_KEY_BYTES];
-    if (sel->map == NULL)
-        return iter_next(&sel->iter, records, n, buf, buf_bytes, count, more, e);
+    bool found = true;
     *count = 0;
     *more = false;
-    if (!sel->in_run) {
-        if (!change_walk_next(&sel->walk, first, last))
-            return ZS_OK;
-        TRY(iter_range(&sel->iter, first, last, e));
+    if (sel->map != NULL && !sel->in_run)
+        TRY(enter_run(sel, &found, e));
+    if (!found)
+        return ZS_OK;
+    if (sel->skipping && n > 0)
+        TRY(skip_next(sel, records, count, more, e));
+    else
+        TRY(iter_next(&sel->iter, records, n, buf, buf_bytes, count, more, e));
+    if (sel->map != NULL) {
+        sel->in_run = *more;
+        *more = true; /* another run may follow */
     }
-    TRY(iter_next(&sel->iter, records, n, buf, buf_bytes, count, &sel->in_run, e));
-    *more = true; /* another run may follow */
     return ZS_OK;
 }
 

@@ -16,7 +16,10 @@ struct selection {
     struct iter iter;
     struct change_map *map; /* NULL: a scan */
     struct change_walk walk;
-    bool in_run; /* the iterator has more of the run that it is in */
+    bool in_run;   /* the iterator has more of the run that it is in */
+    bool skipping; /* nothing up to (key, lsn) is given */
+    uint8_t key[ZS_KEY_BYTES];
+    zs_lsn lsn;
 };
 
 /* Is walking `runs` runs cheaper than scanning a branch with so many records? */
@@ -26,6 +29,10 @@ bool selection_pays(uint64_t runs, uint64_t records, uint64_t bytes);
  * store that keeps maps could be expected to have one; "" otherwise. */
 int selection_open(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn, bool use_map,
                    struct selection *out, char *why, size_t why_bytes, struct zs_error *e);
+
+/* Before the first selection_next: go on behind this record. */
+int selection_skip(struct selection *sel, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,
+                   struct zs_error *e);
 
 /* As iter_next. */
 int selection_next(struct selection *sel, struct zs_record *records, uint64_t n, void *buf,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/lsn.h"
 #include "sync/history.h"
+#include "sync/resume.h"
 #include "sync/selection.h"
 #include "sync/throttle.h"
 #include "wire/batch.h"
@@ -15,9 +16,11 @@ CLEANUP_POINTER(struct batch_writer, batch_writer_close)
 /* The range that travels, and what it summed to. */
 struct range {
     zs_lsn after_lsn, upto_lsn;
-    bool whole; /* all that is retained, for a receiver that has nothing */
+    bool whole;          /* all that is retained, for a receiver that has nothing */
+    struct zs_point end; /* this side's, at upto_lsn */
     struct zs_digest sum;
     uint64_t records, bytes;
+    const struct resume_point *resume; /* so much is there already, and counted; or NULL */
 };
 
 /* ---- negotiation ------------------------------------------------------------------- */
@@ -87,6 +90,31 @@ static int estimate(const struct send_job *job, zs_lsn after_lsn, struct offer_m
     return ZS_OK;
 }
 
+/* Go on with what was cut off, if this is the history that it came from: its Y listed
+ * here with that digest (a listed point has the counts that the commit needs, and no
+ * scan is spent on a stage that may not fit), and nothing collected above X since. */
+static int try_resume(const struct send_job *job, const struct state_message *state,
+                      struct offer_message *offer, struct zs_error *e)
+{
+    const struct zs_branch_info *mine = &job->snapshot->info;
+    const struct resume_point *r = &state->resume;
+    struct zs_point y = {0};
+    bool fits = offer->digests && state->digests && mine->gc_cutoff_lsn <= state->last.lsn &&
+                r->to.lsn <= mine->last_valid_lsn && r->lsn > state->last.lsn;
+    if (fits)
+        TRY(history_find(job->snapshot, r->to.lsn, &fits, &y, e));
+    if (!fits || !digest_equal(y.digest, r->to.digest)) {
+        progress_say(job->progress, "what the receiver kept of an interrupted transfer does not "
+                                    "fit this branch any more: it starts again");
+        return ZS_OK;
+    }
+    offer->resume = true;
+    offer->more = y.lsn < offer->to_lsn;
+    offer->to_lsn = y.lsn;
+    offer->last = y;
+    return ZS_OK;
+}
+
 static int make_offer(const struct send_job *job, const struct state_message *state,
                       struct outcome *o, struct offer_message *offer, struct zs_error *e)
 {
@@ -96,6 +124,7 @@ static int make_offer(const struct send_job *job, const struct state_message *st
         .verdict = decided ? o->verdict : VERDICT_AHEAD,
         .mode = decided ? OFFER_NONE : OFFER_ASK,
         .digests = store_has(job->snapshot->store, ZS_STORE_DIGEST),
+        .acks = true,
         .timeline = job->snapshot->info.timeline,
         .from_lsn = state->last.lsn,
         .to_lsn = job->snapshot->info.last_valid_lsn,
@@ -105,10 +134,11 @@ static int make_offer(const struct send_job *job, const struct state_message *st
     if (!decided || (o->verdict != VERDICT_ABSENT && o->verdict != VERDICT_BEHIND))
         return ZS_OK;
     TRY(check_collected(job, state, e));
-    TRY(estimate(job, state->last.lsn, offer, e));
     if (!job->dry_run && !state->dry_run)
         offer->mode = OFFER_SEND;
-    return ZS_OK;
+    if (offer->mode == OFFER_SEND && state->resume.present)
+        TRY(try_resume(job, state, offer, e));
+    return estimate(job, state->last.lsn, offer, e);
 }
 
 /* ---- records ------------------------------------------------------------------------ */
@@ -133,7 +163,14 @@ static int listen_first(const struct send_job *job, struct zs_error *e)
     bool came = false;
     struct message m;
     TRY(cancel_check(job->cancel, e));
-    TRY(conn_peek(job->conn, &came, &m, e));
+    for (;;) {
+        TRY(conn_peek(job->conn, &came, &m, e));
+        if (!came || m.type != MESSAGE_ACK)
+            break;
+        struct ack_message ack;
+        TRY(ack_decode(m.body, m.body_bytes, &ack, e));
+        transfer_durable(job->transfer, ack.bytes);
+    }
     if (came)
         return error_set(e, ZS_PROTOCOL_VIOLATION,
                          "the far side sent %s in the middle of a transfer", message_name(m.type));
@@ -214,7 +251,7 @@ static bool sum_fits(const struct send_job *job, const struct state_message *sta
         (range->whole && s->info.gc_cutoff_lsn > 0))
         return true;
     struct zs_digest from = range->whole ? (struct zs_digest){0} : state->last.digest;
-    return digest_equal(digest_plus(from, range->sum), s->info.digest);
+    return digest_equal(digest_plus(from, range->sum), range->end.digest);
 }
 
 static int refuse_sum(const struct send_job *job, const struct range *range, struct zs_error *e)
@@ -232,7 +269,7 @@ static int send_commit(const struct send_job *job, const struct range *range, st
         .sum = range->sum,
         .records = range->records,
         .bytes = range->bytes,
-        .end = history_last(job->snapshot),
+        .end = range->end,
         .gc_cutoff_lsn = range->whole ? job->snapshot->info.gc_cutoff_lsn : 0,
     };
     CLEANUP(free_ptr) char *text = NULL;
@@ -251,7 +288,11 @@ static int receive_done(const struct send_job *job, bool committing, struct done
                         struct zs_error *e)
 {
     struct message m;
-    if (conn_recv(job->conn, &m, e) != ZS_OK) {
+    int rc = ZS_OK;
+    do {
+        rc = conn_recv(job->conn, &m, e);
+    } while (rc == ZS_OK && m.type == MESSAGE_ACK); /* too late to matter */
+    if (rc != ZS_OK) {
         if (committing && (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED))) {
             error_detail(e, "The commit had been sent: the far branch is either complete or as it "
                             "was before.");
@@ -265,9 +306,8 @@ static int receive_done(const struct send_job *job, bool committing, struct done
 
 /* The receiver must now be where the sender is. */
 static int check_done(const struct send_job *job, const struct done_message *done,
-                      struct zs_error *e)
+                      struct zs_point mine, struct zs_error *e)
 {
-    struct zs_point mine = history_last(job->snapshot);
     if (done->last.lsn == mine.lsn && (!store_has(job->snapshot->store, ZS_STORE_DIGEST) ||
                                        digest_equal(done->last.digest, mine.digest)))
         return ZS_OK;
@@ -286,9 +326,11 @@ static int send_range(const struct send_job *job, const struct state_message *st
                        sizeof why, e));
     if (why[0] != '\0')
         progress_say(job->progress, "the whole branch is scanned for what changed: %s", why);
+    if (range->resume != NULL)
+        TRY(selection_skip(&selection, range->resume->key, range->resume->lsn, e));
     TRY(send_records(job, state, &selection, range, e));
     *complete = sum_fits(job, state, range);
-    if (!*complete && selection.map == NULL)
+    if (!*complete && selection.map == NULL && range->resume == NULL)
         return refuse_sum(job, range, e);
     return ZS_OK;
 }
@@ -308,36 +350,93 @@ static int take_verdict(const struct send_job *job, const struct offer_message *
     return ZS_OK;
 }
 
-static int transfer_records(const struct send_job *job, const struct state_message *state,
-                            const struct offer_message *offer, const char *offer_text,
-                            struct outcome *o, struct zs_error *e)
+/* The same range again, from its start. */
+static int start_over(const struct send_job *job, const struct offer_message *offer,
+                      struct zs_error *e)
 {
-    const struct range whole = {
-        .after_lsn = offer->from_lsn, .upto_lsn = offer->to_lsn, .whole = offer->from_lsn == 0};
+    CLEANUP(free_ptr) char *text = NULL;
+    struct offer_message again = *offer;
+    again.resume = false;
+    TRY(offer_encode(&again, &text, e));
+    return conn_send(job->conn, MESSAGE_OFFER, text, e);
+}
+
+static int transfer_records(const struct send_job *job, const struct state_message *state,
+                            const struct offer_message *offer, struct outcome *o,
+                            struct zs_error *e)
+{
+    const struct range whole = {.after_lsn = offer->from_lsn,
+                                .upto_lsn = offer->to_lsn,
+                                .whole = offer->from_lsn == 0,
+                                .end = offer->last};
     struct range range = whole;
     struct done_message done;
     bool complete = false;
     transfer_phase(job->transfer, PHASE_SEND);
+    if (offer->resume) {
+        range.resume = &state->resume;
+        range.sum = state->resume.sum;
+        range.records = state->resume.records;
+        range.bytes = state->resume.bytes;
+        o->resumed = true;
+        o->resumed_percent = resume_percent(range.bytes, offer->bytes);
+        transfer_count(job->transfer, range.records, range.bytes, job->conn->sent_bytes);
+        transfer_durable(job->transfer, range.bytes);
+    }
     TRY(send_range(job, state, true, &range, &complete, e));
     if (!complete) {
         progress_say(job->progress,
-                     "the change map missed something between %s and %s: the whole "
-                     "branch is scanned and sent again",
+                     "%s between %s and %s: the whole branch is scanned and sent again",
+                     range.resume != NULL ? "what was kept and what was sent do not add up"
+                                          : "the change map missed something",
                      lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
         range = whole;
-        TRY(conn_send(job->conn, MESSAGE_OFFER, offer_text, e)); /* again: from the start */
+        o->resumed = false;
+        transfer_durable(job->transfer, 0);
+        TRY(start_over(job, offer, e));
         TRY(send_range(job, state, false, &range, &complete, e));
     }
     TRY(send_commit(job, &range, e));
     TRY(receive_done(job, true, &done, e));
     o->late_cancel = cancel_requested(job->cancel);
-    o->records = range.records;
-    o->raw_bytes = range.bytes;
-    return check_done(job, &done, e);
+    o->records = range.records - (range.resume != NULL ? range.resume->records : 0);
+    o->raw_bytes = range.bytes - (range.resume != NULL ? range.resume->bytes : 0);
+    return check_done(job, &done, offer->last, e);
 }
 
-int send_run(const struct send_job *job, const struct state_message *state, struct outcome *outcome,
-             struct zs_error *e)
+/* What is newer than the transfer that was gone on with. */
+static int send_newer(const struct send_job *job, const struct state_message *state,
+                      const struct offer_message *first, struct outcome *o, struct zs_error *e)
+{
+    CLEANUP(free_ptr) char *text = NULL;
+    struct state_message now = *state;
+    struct offer_message offer = *first;
+    struct outcome rest = {0};
+    now.exists = true;
+    now.last = first->last;
+    now.resume = (struct resume_point){0};
+    offer.verdict = VERDICT_BEHIND;
+    offer.resume = offer.more = false;
+    offer.from_lsn = first->to_lsn;
+    offer.last = history_last(job->snapshot);
+    offer.to_lsn = offer.last.lsn;
+    offer.records = offer.bytes = 0;
+    TRY(estimate(job, offer.from_lsn, &offer, e));
+    transfer_range(job->transfer, first->verdict, first->from_lsn, offer.to_lsn,
+                   first->records + offer.records, first->bytes + offer.bytes);
+    transfer_durable(job->transfer, 0);
+    TRY(offer_encode(&offer, &text, e));
+    TRY(conn_send(job->conn, MESSAGE_OFFER, text, e));
+    TRY(transfer_records(job, &now, &offer, &rest, e));
+    o->to_lsn = offer.to_lsn;
+    o->records += rest.records;
+    o->raw_bytes += rest.raw_bytes;
+    o->late_cancel = rest.late_cancel;
+    return ZS_OK;
+}
+
+static int run(const struct send_job *job, const struct state_message *state,
+               struct outcome *outcome, struct zs_error *e)
 {
     struct state_message received;
     struct offer_message offer;
@@ -363,7 +462,9 @@ int send_run(const struct send_job *job, const struct state_message *state, stru
     TRY(offer_encode(&offer, &text, e));
     TRY(conn_send(job->conn, MESSAGE_OFFER, text, e));
     if (offer.mode == OFFER_SEND) {
-        TRY(transfer_records(job, state, &offer, text, outcome, e));
+        TRY(transfer_records(job, state, &offer, outcome, e));
+        if (offer.more)
+            TRY(send_newer(job, state, &offer, outcome, e));
     } else {
         struct done_message done;
         TRY(receive_done(job, false, &done, e));
@@ -372,4 +473,16 @@ int send_run(const struct send_job *job, const struct state_message *state, stru
     }
     outcome->wire_bytes = job->conn->sent_bytes + job->conn->received_bytes;
     return ZS_OK;
+}
+
+int send_run(const struct send_job *job, const struct state_message *state, struct outcome *outcome,
+             struct zs_error *e)
+{
+    if (run(job, state, outcome, e) == ZS_OK)
+        return ZS_OK;
+    struct transfer_facts facts = transfer_look(job->transfer);
+    if (facts.phase == PHASE_SEND && facts.durable_bytes > 0 &&
+        (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED)))
+        resume_hint(e, resume_percent(facts.durable_bytes, facts.total_bytes));
+    return ZS_FAIL;
 }

@@ -125,6 +125,13 @@ void transfer_count(struct transfer *t, uint64_t records, uint64_t bytes, uint64
     pthread_mutex_unlock(&t->list->lock);
 }
 
+void transfer_durable(struct transfer *t, uint64_t bytes)
+{
+    pthread_mutex_lock(&t->list->lock);
+    t->facts.durable_bytes = bytes;
+    pthread_mutex_unlock(&t->list->lock);
+}
+
 struct transfer_facts transfer_look(const struct transfer *t)
 {
     pthread_mutex_lock(&t->list->lock);

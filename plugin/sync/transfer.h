@@ -31,6 +31,7 @@ struct transfer_facts {
     zs_lsn from_lsn, to_lsn;
     uint64_t records, bytes, wire_bytes;
     uint64_t total_records, total_bytes; /* 0 unknown */
+    uint64_t durable_bytes;              /* what a receiver that was cut off would still have */
     int64_t started_unix_ns;
     int64_t started_ns, ended_ns; /* monotonic; 0 not ended */
     struct zs_error error;        /* PHASE_FAILED */
@@ -51,6 +52,8 @@ void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, z
                     uint64_t total_records, uint64_t total_bytes);
 /* Add to the counts; wire_bytes is the new total. */
 void transfer_count(struct transfer *t, uint64_t records, uint64_t bytes, uint64_t wire_bytes);
+/* So much is durable at the receiver. */
+void transfer_durable(struct transfer *t, uint64_t bytes);
 struct transfer_facts transfer_look(const struct transfer *t);
 
 /* It is over: e NULL for a good end.  The pointer is the list's from then on. */

@@ -34,6 +34,8 @@ const char *message_name(enum message_type type)
         return "COMMIT";
     case MESSAGE_DONE:
         return "DONE";
+    case MESSAGE_ACK:
+        return "ACK";
     case MESSAGE_KEEPALIVE:
         return "KEEPALIVE";
     }

@@ -1,7 +1,10 @@
 /* control.c - see control.h. */
 #include "wire/control.h"
 
+#include "base/bytes.h"
 #include "wire/json.h"
+
+#include <string.h>
 
 static const char *const verdict_names[] = {"absent",   "behind",    "equal", "ahead",
                                             "diverged", "unrelated", NULL};
@@ -38,6 +41,40 @@ static void points_read(struct json_in *j, const char *name, struct point_list *
         }
 }
 
+/* A key travels as its first 16 bytes and a number. */
+static void resume_put(struct json_out *j, const struct resume_point *r)
+{
+    struct zs_timeline_id head;
+    memcpy(head.bytes, r->key, sizeof head.bytes);
+    json_put_bool(j, "resume", true);
+    json_put_point(j, "resume_to", &r->to);
+    json_put_timeline(j, "resume_key", head);
+    json_put_small(j, "resume_key_end", get_u16be(r->key + sizeof head.bytes));
+    json_put_lsn(j, "resume_lsn", r->lsn);
+    json_put_digest(j, "resume_sum", r->sum);
+    json_put_u64(j, "resume_records", r->records);
+    json_put_u64(j, "resume_bytes", r->bytes);
+}
+
+static void resume_read(struct json_in *j, struct resume_point *r)
+{
+    r->present = json_bool_or(j, "resume", false);
+    if (!r->present)
+        return;
+    struct zs_timeline_id head = json_timeline(j, "resume_key");
+    uint32_t end = json_small_or(j, "resume_key_end", UINT32_MAX);
+    r->to = json_point(j, "resume_to");
+    r->lsn = json_lsn(j, "resume_lsn");
+    r->sum = json_digest(j, "resume_sum");
+    r->records = json_u64(j, "resume_records");
+    r->bytes = json_u64(j, "resume_bytes");
+    memcpy(r->key, head.bytes, sizeof head.bytes);
+    r->key[16] = (uint8_t)(end >> 8);
+    r->key[17] = (uint8_t)end;
+    if (end > UINT16_MAX || r->lsn == 0 || r->lsn > r->to.lsn)
+        j->wrong = j->wrong == NULL ? "resume" : j->wrong;
+}
+
 int state_encode(const struct state_message *m, char **text, struct zs_error *e)
 {
     struct json_out j;
@@ -51,6 +88,8 @@ int state_encode(const struct state_message *m, char **text, struct zs_error *e)
     json_put_timeline(&j, "timeline", m->timeline);
     json_put_point(&j, "last", &m->last);
     json_put_points(&j, "points", m->points.at, m->points.count);
+    if (m->resume.present)
+        resume_put(&j, &m->resume);
     return json_out_text(&j, text, e);
 }
 
@@ -66,6 +105,7 @@ static void state_read(struct json_in *j, void *out)
     m->timeline = json_timeline(j, "timeline");
     m->last = json_point(j, "last");
     points_read(j, "points", &m->points);
+    resume_read(j, &m->resume);
 }
 
 int state_decode(const char *text, size_t len, struct state_message *m, struct zs_error *e)
@@ -81,6 +121,9 @@ int offer_encode(const struct offer_message *m, char **text, struct zs_error *e)
     json_put_text(&j, "verdict", verdict_name(m->verdict));
     json_put_text(&j, "mode", mode_names[m->mode]);
     json_put_bool(&j, "digests", m->digests);
+    json_put_bool(&j, "resume", m->resume);
+    json_put_bool(&j, "more", m->more);
+    json_put_bool(&j, "acks", m->acks);
     json_put_timeline(&j, "timeline", m->timeline);
     json_put_lsn(&j, "from_lsn", m->from_lsn);
     json_put_lsn(&j, "to_lsn", m->to_lsn);
@@ -97,6 +140,9 @@ static void offer_read(struct json_in *j, void *out)
     m->verdict = (enum verdict)json_word(j, "verdict", verdict_names);
     m->mode = (enum offer_mode)json_word(j, "mode", mode_names);
     m->digests = json_bool_or(j, "digests", false);
+    m->resume = json_bool_or(j, "resume", false);
+    m->more = json_bool_or(j, "more", false);
+    m->acks = json_bool_or(j, "acks", false);
     m->timeline = json_timeline(j, "timeline");
     m->from_lsn = json_lsn(j, "from_lsn");
     m->to_lsn = json_lsn(j, "to_lsn");
@@ -140,6 +186,28 @@ int commit_decode(const char *text, size_t len, struct commit_message *m, struct
 {
     *m = (struct commit_message){0};
     return decode("COMMIT", text, len, commit_read, m, e);
+}
+
+int ack_encode(const struct ack_message *m, char **text, struct zs_error *e)
+{
+    struct json_out j;
+    json_out_open(&j);
+    json_put_u64(&j, "records", m->records);
+    json_put_u64(&j, "bytes", m->bytes);
+    return json_out_text(&j, text, e);
+}
+
+static void ack_read(struct json_in *j, void *out)
+{
+    struct ack_message *m = out;
+    m->records = json_u64(j, "records");
+    m->bytes = json_u64(j, "bytes");
+}
+
+int ack_decode(const char *text, size_t len, struct ack_message *m, struct zs_error *e)
+{
+    *m = (struct ack_message){0};
+    return decode("ACK", text, len, ack_read, m, e);
 }
 
 int done_encode(const struct done_message *m, char **text, struct zs_error *e)

@@ -30,6 +30,16 @@ struct point_list {
     struct zs_point at[CONTROL_MAX_POINTS]; /* newest first */
 };
 
+/* Where a transfer that was cut off stands, at its receiver. */
+struct resume_point {
+    bool present;
+    struct zs_point to;        /* the sender's state that it goes to: Y, D(Y) */
+    uint8_t key[ZS_KEY_BYTES]; /* all up to (key, lsn) is there */
+    zs_lsn lsn;
+    struct zs_digest sum; /* over what is there */
+    uint64_t records, bytes;
+};
+
 /* Receiver to sender: what it has, and what it wants of the stream. */
 struct state_message {
     bool exists;                    /* the branch */
@@ -41,6 +51,7 @@ struct state_message {
     struct zs_timeline_id timeline; /* zero if the branch does not exist */
     struct zs_point last;           /* at its last_valid_lsn */
     struct point_list points;
+    struct resume_point resume; /* of a transfer on top of `last` */
 };
 
 /* Sender to receiver: what it found, and what follows. */
@@ -48,6 +59,9 @@ struct offer_message {
     enum verdict verdict; /* not with OFFER_ASK */
     enum offer_mode mode;
     bool digests;
+    bool resume;                    /* goes on at the STATE's resume point */
+    bool more;                      /* another OFFER follows after DONE */
+    bool acks;                      /* the sender listens to ACK */
     struct zs_timeline_id timeline; /* the sender's */
     zs_lsn from_lsn, to_lsn;        /* records in (from, to] would come, or come */
     zs_lsn common_lsn;              /* the newest common point; diverged only */
@@ -72,6 +86,11 @@ struct done_message {
     struct zs_point last;
 };
 
+/* Receiver to sender: so much of the range would outlive a cut here. */
+struct ack_message {
+    uint64_t records, bytes;
+};
+
 const char *verdict_name(enum verdict verdict);
 
 int state_encode(const struct state_message *m, char **text, struct zs_error *e);
@@ -80,6 +99,8 @@ int offer_encode(const struct offer_message *m, char **text, struct zs_error *e)
 int offer_decode(const char *text, size_t len, struct offer_message *m, struct zs_error *e);
 int commit_encode(const struct commit_message *m, char **text, struct zs_error *e);
 int commit_decode(const char *text, size_t len, struct commit_message *m, struct zs_error *e);
+int ack_encode(const struct ack_message *m, char **text, struct zs_error *e);
+int ack_decode(const char *text, size_t len, struct ack_message *m, struct zs_error *e);
 int done_encode(const struct done_message *m, char **text, struct zs_error *e);
 int done_decode(const char *text, size_t len, struct done_message *m, struct zs_error *e);
 

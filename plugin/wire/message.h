@@ -7,7 +7,8 @@
  *     sender -> receiver   OFFER    verdict, mode, what would come           JSON
  *                          BATCH*   records                                  batch.h
  *                          COMMIT   where it ends, sums, history points      JSON
- *     receiver -> sender   DONE     what the branch is now                   JSON
+ *     receiver -> sender   ACK*     how much is durable there (OFFER "acks")  JSON
+ *                          DONE     what the branch is now                   JSON
  *     either               KEEPALIVE while nothing else is to be said        empty
  *
  * A pull puts the STATE into the command that it sends, so that negotiation is one
@@ -18,6 +19,11 @@
  *     none   nothing; DONE comes back (equal, refused, or a dry run)
  *     ask    nothing; the receiver can decide and the sender cannot: DONE has the
  *            verdict
+ * A STATE may have "resume": where a transfer that was cut off stands.  An OFFER with
+ * "resume" accepts it: it ends at that transfer's LSN, only records behind that position
+ * come, and sums and counts are those of the whole range.  If it says "more", another
+ * OFFER follows the DONE, for what is newer.  The same OFFER once more, without
+ * "resume", starts over here, too.
  * There is no message for errors: the side that was called fails its command, and
  * the host tells the caller as it tells any client (host.h, run); the side that
  * called closes the channel.  So an error has one way, with or without a stream.
@@ -37,6 +43,7 @@ enum message_type {
     MESSAGE_BATCH = 'B',
     MESSAGE_COMMIT = 'C',
     MESSAGE_DONE = 'D',
+    MESSAGE_ACK = 'A',
     MESSAGE_KEEPALIVE = 'K',
 };
 

@@ -246,7 +246,7 @@ static void test_a_row_and_notices_tell_what_happened(void)
     client_open(&c);
     client_run(&c, &w.a, "perform_push 'main' 'stub://user:secret@b/' 'x/y' ( compression lz4 )");
     assert_ok(c.rc, &c.e, "push", __FILE__, __LINE__);
-    CU_ASSERT_FATAL(c.s.columns == 10 && c.s.rows == 1);
+    CU_ASSERT_FATAL(c.s.columns == 11 && c.s.rows == 1);
     ASSERT_TEXT(cell(&c, "verdict"), "absent");
     ASSERT_TEXT(cell(&c, "branch"), "main");
     ASSERT_TEXT(cell(&c, "far_branch"), "x/y");
