@@ -1,10 +1,10 @@
 /* kv.c - opens and closes the store: folders, the engine's settings, recovery.
  *
  *   DIR/db/       RocksDB's
- *   DIR/stage/    what open ingests collect; emptied at every start
+ *   DIR/stage/    what open ingests collect, and stages that wait
  *
- * Recovery is little, as nothing half done ever enters the engine: leftover stages go,
- * and the records of branches that were removed.
+ * Recovery is little, as nothing half done ever enters the engine: stages that
+ * nobody can go on with are removed, and the records of branches that were removed.
  * Threads: open and close alone; the rest any. */
 #include "base/bytes.h"
 #include "kv/kv_internal.h"
@@ -21,7 +21,7 @@
 
 static const struct zs_store functions = {
     .struct_size = sizeof functions,
-    .features = ZS_STORE_DIGEST | ZS_STORE_BLOBS,
+    .features = ZS_STORE_DIGEST | ZS_STORE_BLOBS | ZS_STORE_RESUME,
     .branch_find = kv_branch_find,
     .branch_list = kv_branch_list,
     .snapshot_open = kv_snapshot_open,
@@ -39,6 +39,10 @@ static const struct zs_store functions = {
     .blob_read = kv_blob_read,
     .blob_list = kv_blob_list,
     .iter_range = kv_iter_range,
+    .ingest_sync = kv_ingest_sync,
+    .stage_list = kv_stage_list,
+    .ingest_resume = kv_ingest_resume,
+    .stage_drop = kv_stage_drop,
 };
 
 /* ---- settings ---------------------------------------------------------------------- */
@@ -226,7 +230,7 @@ static int start(struct kv *kv, const char *dir, int create, struct zs_error *e)
     TRY(engine_start(kv, e));
     TRY(create ? version_write(kv, e) : version_check(kv, e));
     TRY(next_space_read(kv, e));
-    TRY(stage_sweep(kv, e));
+    TRY(kept_recover(kv, e));
     return space_reclaim_all(kv, e);
 }
 
@@ -251,6 +255,7 @@ void kv_close(struct kv *kv)
 {
     if (kv == NULL)
         return;
+    kept_free(kv->kept);
     if (kv->db != NULL)
         rocksdb_close(kv->db);
     if (kv->newest != NULL)

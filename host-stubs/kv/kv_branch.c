@@ -157,6 +157,7 @@ int kv_branch_delete(struct kv *kv, const char *name, struct zs_error *e)
 {
     struct claim claim = {0};
     struct branch_meta meta = {0};
+    struct kept *dropped = NULL;
     (void)pthread_mutex_lock(&kv->registry);
     int rc = branch_read(kv, kv->newest, name, &meta, e);
     if (rc == ZS_OK)
@@ -165,8 +166,10 @@ int kv_branch_delete(struct kv *kv, const char *name, struct zs_error *e)
         memcpy(claim.name, name, strlen(name));
         claim.timeline = meta.timeline;
         claim_add(kv, &claim);
+        dropped = kept_take(kv, name, false);
     }
     (void)pthread_mutex_unlock(&kv->registry);
+    kept_remove(dropped);
     TRY(rc);
 
     rc = remove_metadata(kv, name, &meta, e);

@@ -7,6 +7,7 @@
  * (kv_stage.c), and the commit is one call that takes in all of its files, one of which
  * is the metadata.  Never records first and metadata after: records above
  * last_valid_lsn would become visible with a later commit, and no digest would see it.
+ * What was synced as a stage stays when the ingest is closed without a commit (kv_kept.c).
  * Nothing is in the engine before the commit, so a crash needs no undoing.
  * Invariant: records ascend strictly in (key, lsn), and all have base < lsn <= target.
  * Threads: one per ingest. */
@@ -23,24 +24,9 @@
  * times its size in memory besides (its own, the memtable, and the one being flushed). */
 #define SMALL_BYTES ((uint64_t)1 << 20)
 
-struct zs_ingest {
-    struct kv *kv;
-    struct claim claim;
-    struct branch_meta base; /* the branch as it was; with create all but timeline and space 0 */
-    bool create, broken, ended;
-    zs_lsn target_lsn, highest_lsn;
-    struct zs_digest sum;
-    uint64_t records, bytes;
-    uint8_t last_key[ZS_KEY_BYTES];
-    zs_lsn last_lsn; /* 0: nothing put */
-    rocksdb_writebatch_t *batch;
-    uint64_t batch_bytes;
-    struct stage *stage; /* NULL while small */
-};
-
 /* ---- begin ----------------------------------------------------------------------- */
 
-static int timeline_taken(struct kv *kv, struct zs_timeline_id id, bool *taken, struct zs_error *e)
+int timeline_taken(struct kv *kv, struct zs_timeline_id id, bool *taken, struct zs_error *e)
 {
     struct kv_key key = kv_key_timeline(id);
     size_t len = 0;
@@ -89,7 +75,7 @@ static int begin_new(struct zs_ingest *in, const struct zs_ingest_spec *spec, bo
     return ZS_OK;
 }
 
-static int moved(const char *branch, struct zs_error *e)
+int branch_moved(const char *branch, struct zs_error *e)
 {
     error_set(e, ZS_MOVED_MEANWHILE, "branch \"%s\" was changed meanwhile", branch);
     return error_hint(e, "Run the same command again.");
@@ -103,19 +89,20 @@ static int begin_old(const struct zs_ingest *in, const struct zs_ingest_spec *sp
         return error_hint(e, "\"zenith branch list\" shows the branches.");
     }
     if (spec->base_lsn != in->base.last_valid_lsn) {
-        moved(spec->branch, e);
+        branch_moved(spec->branch, e);
         return error_detail(e, "It is at %s, and the write was to build on %s",
                             lsn_text(in->base.last_valid_lsn).s, lsn_text(spec->base_lsn).s);
     }
     if (!timeline_is_zero(spec->timeline) && !timeline_equal(spec->timeline, in->base.timeline)) {
-        moved(spec->branch, e);
+        branch_moved(spec->branch, e);
         return error_detail(e, "It is timeline %s now, and was %s",
                             timeline_text(in->base.timeline).s, timeline_text(spec->timeline).s);
     }
     return ZS_OK;
 }
 
-static int begin_locked(struct zs_ingest *in, const struct zs_ingest_spec *spec, struct zs_error *e)
+static int begin_locked(struct zs_ingest *in, const struct zs_ingest_spec *spec,
+                        struct kept **dropped, struct zs_error *e)
 {
     bool exists = false;
     TRY(branch_look(in->kv, in->kv->newest, spec->branch, &in->base, &exists, e));
@@ -124,6 +111,7 @@ static int begin_locked(struct zs_ingest *in, const struct zs_ingest_spec *spec,
     memcpy(in->claim.name, spec->branch, strlen(spec->branch));
     in->claim.timeline = in->base.timeline;
     claim_add(in->kv, &in->claim);
+    *dropped = kept_take(in->kv, spec->branch, true);
     return ZS_OK;
 }
 
@@ -157,9 +145,11 @@ int kv_ingest_begin(void *self, const struct zs_ingest_spec *theirs, struct zs_i
     in->create = (spec->flags & ZS_INGEST_CREATE) != 0;
     in->target_lsn = spec->target_lsn;
 
+    struct kept *dropped = NULL;
     (void)pthread_mutex_lock(&kv->registry);
-    int rc = begin_locked(in, spec, e);
+    int rc = begin_locked(in, spec, &dropped, e);
     (void)pthread_mutex_unlock(&kv->registry);
+    kept_remove(dropped);
     if (rc != ZS_OK) {
         free(in);
         return ZS_FAIL;
@@ -279,7 +269,7 @@ static int put_one(struct zs_ingest *in, const struct zs_record *r, struct zs_er
     return ZS_OK;
 }
 
-static int usable(const struct zs_ingest *in, struct zs_error *e)
+int ingest_usable(const struct zs_ingest *in, struct zs_error *e)
 {
     if (in->broken || in->ended)
         return error_set(e, ZS_BAD_VALUE, "this ingest has %s; it can only be closed",
@@ -290,7 +280,7 @@ static int usable(const struct zs_ingest *in, struct zs_error *e)
 int kv_ingest_put(struct zs_ingest *in, const struct zs_record *records, uint64_t n,
                   struct zs_error *e)
 {
-    TRY(usable(in, e));
+    TRY(ingest_usable(in, e));
     for (uint64_t i = 0; i < n; i++)
         if (put_one(in, &records[i], e) != ZS_OK) {
             in->broken = true;
@@ -341,11 +331,11 @@ static int base_check(const struct zs_ingest *in, struct zs_error *e)
     TRY(branch_look(in->kv, in->kv->newest, in->claim.name, &now, &exists, e));
     if (!in->create &&
         (!exists || now.space != in->base.space || now.last_valid_lsn != in->base.last_valid_lsn))
-        return moved(in->claim.name, e);
+        return branch_moved(in->claim.name, e);
     if (!in->create)
         return ZS_OK;
     TRY(timeline_taken(in->kv, in->base.timeline, &taken, e));
-    return exists || taken ? moved(in->claim.name, e) : ZS_OK;
+    return exists || taken ? branch_moved(in->claim.name, e) : ZS_OK;
 }
 
 /* The metadata goes where the records went: to the batch, or as the stage's last file. */
@@ -442,7 +432,7 @@ static int commit_locked(struct zs_ingest *in, const struct zs_commit *c, struct
 
 int kv_ingest_commit(struct zs_ingest *in, const struct zs_commit *commit, struct zs_error *e)
 {
-    TRY(usable(in, e));
+    TRY(ingest_usable(in, e));
     in->ended = true;
     struct zs_commit c = {0};
     memcpy(&c, commit, commit->struct_size < sizeof c ? commit->struct_size : sizeof c);
@@ -459,6 +449,9 @@ void kv_ingest_close(struct zs_ingest *in)
 {
     if (in == NULL)
         return;
+    if (in->synced != NULL && !in->ended)
+        ingest_keep(in);
+    manifest_free(in->synced);
     stage_close(in->stage);
     if (in->batch != NULL)
         rocksdb_writebatch_destroy(in->batch);

@@ -8,6 +8,8 @@
  *   kv_blob.c    blobs
  *   kv_ingest.c  ingests and their commit
  *   kv_stage.c   the sorted files that a large ingest collects outside the engine
+ *   kv_kept.c    stages that wait for the next transfer: sync, resume, list, drop
+ *   kv_manifest.c  what is on disk of one
  *   kv_sst.cc    writing such a file
  *   kv_layout.c  keys and values
  *
@@ -43,6 +45,23 @@ struct zs_snapshot {
     struct branch_meta meta;
 };
 
+/* An open ingest (kv_ingest.c). */
+struct zs_ingest {
+    struct kv *kv;
+    struct claim claim;
+    struct branch_meta base; /* the branch as it was; with create all but timeline and space 0 */
+    bool create, broken, ended;
+    zs_lsn target_lsn, highest_lsn;
+    struct zs_digest sum;
+    uint64_t records, bytes;
+    uint8_t last_key[ZS_KEY_BYTES];
+    zs_lsn last_lsn; /* 0: nothing put */
+    rocksdb_writebatch_t *batch;
+    uint64_t batch_bytes;
+    struct stage *stage;     /* NULL while small */
+    struct manifest *synced; /* of the last sync; NULL: none */
+};
+
 struct kv {
     rocksdb_t *db;
     rocksdb_options_t *options;
@@ -57,6 +76,7 @@ struct kv {
     pthread_mutex_t registry;
     struct claim *claims;
     struct zs_snapshot *snapshots;
+    struct kept *kept; /* in branch order */
     uint64_t next_space;
 
     struct zs_store store;
@@ -149,6 +169,58 @@ int kv_ingest_state(struct zs_ingest *ingest, struct zs_ingest_state *state, str
 int kv_ingest_commit(struct zs_ingest *ingest, const struct zs_commit *commit, struct zs_error *e);
 void kv_ingest_close(struct zs_ingest *ingest);
 
+/* For kv_kept.c: 22023 unless it can still be written; 40001; is the id in the store? */
+int ingest_usable(const struct zs_ingest *in, struct zs_error *e);
+int branch_moved(const char *branch, struct zs_error *e);
+int timeline_taken(struct kv *kv, struct zs_timeline_id id, bool *taken, struct zs_error *e);
+
+/* ---- kv_kept.c ------------------------------------------------------------------------ */
+
+int kv_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes, uint32_t *synced,
+                   struct zs_error *e);
+int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
+                     uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
+                     struct zs_error *e);
+int kv_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e);
+int kv_stage_drop(void *self, const char *branch, struct zs_error *e);
+
+/* Take the branch's stage out of the list, and, with `old`, those past their time.  The
+ * registry is locked by the caller, who removes what it gets after unlocking it. */
+struct kept *kept_take(struct kv *kv, const char *branch, bool old);
+/* Their files, too. */
+void kept_remove(struct kept *list);
+/* Memory alone: at kv_close. */
+void kept_free(struct kept *list);
+/* Hand the stage of a synced ingest over to the list. */
+void ingest_keep(struct zs_ingest *in);
+/* At the start: keep each stage that can be gone on with, remove the others. */
+int kept_recover(struct kv *kv, struct zs_error *e);
+
+/* ---- kv_manifest.c -------------------------------------------------------------------- */
+
+/* A stage as of its last sync. */
+struct manifest {
+    char branch[ZS_BRANCH_NAME_MAX + 1];
+    bool create;
+    struct branch_meta base;
+    zs_lsn target_lsn, highest_lsn, last_lsn;
+    uint8_t last_key[ZS_KEY_BYTES];
+    int64_t synced_unix;
+    struct zs_digest sum;
+    uint64_t records, bytes;
+    uint32_t token_bytes;
+    uint8_t token[ZS_TOKEN_MAX];
+    uint32_t nfiles;
+    uint64_t *sizes; /* of the files */
+};
+
+void manifest_free(struct manifest *m);
+/* Durably, in place of an older one. */
+int manifest_write(const struct manifest *m, const char *dir, struct zs_error *e);
+/* NULL: there is none (*damaged false), or not as it was written. */
+struct manifest *manifest_read(const char *dir, bool *damaged);
+int folder_sync(const char *path, struct zs_error *e);
+
 /* ---- kv_stage.c -------------------------------------------------------------------- */
 
 struct stage;
@@ -165,7 +237,14 @@ int stage_finish(struct stage *stage, struct zs_error *e);
 int stage_ingest(struct stage *stage, struct zs_error *e);
 /* Remove what is left of it, and free it. */
 void stage_close(struct stage *stage);
-/* Remove every stage that a crash left; no stage is open. */
-int stage_sweep(struct kv *kv, struct zs_error *e);
+/* The path of its n-th file, from 0: "DIR/0001.sst".  Malloc'ed; NULL: no memory. */
+char *stage_file(const char *dir, size_t n);
+const char *stage_dir(const struct stage *stage);
+size_t stage_files(const struct stage *stage);
+/* Go on in a folder that has nfiles files; takes over `dir`, which was malloc'ed. */
+int stage_reopen(struct kv *kv, char *dir, size_t nfiles, struct stage **out, struct zs_error *e);
+/* Free it and leave its files; the folder's path is the caller's. */
+char *stage_leave(struct stage *stage);
+int stage_folder_remove(const char *path);
 
 #endif

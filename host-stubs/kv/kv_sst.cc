@@ -12,6 +12,7 @@
 #include <cstring>
 #include <new>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
 
@@ -85,4 +86,13 @@ char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_l
 char *sst_writer_finish(struct sst_writer *writer)
 {
     return text_of([&] { return writer->files.Finish(); });
+}
+
+char *sst_verify(const char *path)
+{
+    return text_of([&] {
+        rocksdb::SstFileReader reader(file_options());
+        const rocksdb::Status opened = reader.Open(path);
+        return opened.ok() ? reader.VerifyChecksum(rocksdb::ReadOptions()) : opened;
+    });
 }

@@ -27,6 +27,9 @@ char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_l
 /* Ends and syncs the file. */
 char *sst_writer_finish(struct sst_writer *writer);
 
+/* Is a finished file as it was written?  Reads all of it. */
+char *sst_verify(const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -28,7 +28,7 @@ struct stage {
 };
 
 /* Remove a stage's folder and the files in it; there are no folders in it. */
-static int folder_remove(const char *path)
+int stage_folder_remove(const char *path)
 {
     DIR *d = opendir(path);
     if (d == NULL)
@@ -39,23 +39,64 @@ static int folder_remove(const char *path)
     return rmdir(path) == 0 ? ZS_OK : ZS_FAIL;
 }
 
-int stage_sweep(struct kv *kv, struct zs_error *e)
+char *stage_file(const char *dir, size_t n)
 {
-    DIR *d = opendir(kv->stage_dir);
-    if (d == NULL)
-        return error_errno(e, errno, "could not open folder \"%s\"", kv->stage_dir);
-    int rc = ZS_OK;
-    for (const char *name = folder_next(d); name != NULL && rc == ZS_OK; name = folder_next(d)) {
-        CLEANUP(free_ptr) char *path = NULL;
-        if (asprintf(&path, "%s/%s", kv->stage_dir, name) < 0) {
-            path = NULL;
-            rc = error_memory(e);
-        } else if (folder_remove(path) != ZS_OK) {
-            rc = error_errno(e, errno, "could not remove folder \"%s\"", path);
-        }
+    char *path = NULL;
+    return asprintf(&path, "%s/%04zu.sst", dir, n + 1) < 0 ? NULL : path;
+}
+
+const char *stage_dir(const struct stage *s)
+{
+    return s->dir;
+}
+
+size_t stage_files(const struct stage *s)
+{
+    return s->nfiles;
+}
+
+static void stage_free(struct stage *s)
+{
+    if (s->writer != NULL)
+        sst_writer_destroy(s->writer);
+    for (size_t i = 0; i < s->nfiles; i++)
+        free(s->files[i]);
+    free(s->files);
+    free(s->dir);
+    free(s);
+}
+
+int stage_reopen(struct kv *kv, char *dir, size_t nfiles, struct stage **out, struct zs_error *e)
+{
+    struct stage *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        free(dir);
+        return error_memory(e);
     }
-    (void)closedir(d);
-    return rc;
+    s->kv = kv;
+    s->dir = dir;
+    s->files = calloc(nfiles + 1, sizeof *s->files);
+    s->writer = sst_writer_create();
+    bool good = s->files != NULL && s->writer != NULL;
+    for (size_t i = 0; i < nfiles && good; i++) {
+        s->files[i] = stage_file(dir, i);
+        good = s->files[i] != NULL;
+        s->nfiles += good;
+    }
+    if (!good) {
+        stage_free(s);
+        return error_memory(e);
+    }
+    *out = s;
+    return ZS_OK;
+}
+
+char *stage_leave(struct stage *s)
+{
+    char *dir = s->dir;
+    s->dir = NULL;
+    stage_free(s);
+    return dir;
 }
 
 int stage_open(struct kv *kv, struct stage **out, struct zs_error *e)
@@ -91,7 +132,8 @@ static int file_open(struct stage *s, struct zs_error *e)
     if (files == NULL)
         return error_memory(e);
     s->files = files;
-    if (asprintf(&files[s->nfiles], "%s/%04zu.sst", s->dir, s->nfiles + 1) < 0)
+    files[s->nfiles] = stage_file(s->dir, s->nfiles);
+    if (files[s->nfiles] == NULL)
         return error_memory(e);
     s->nfiles++;
     return engine_check(sst_writer_open(s->writer, files[s->nfiles - 1]),
@@ -146,10 +188,7 @@ void stage_close(struct stage *s)
         return;
     if (s->writer != NULL)
         sst_writer_destroy(s->writer);
-    (void)folder_remove(s->dir);
-    for (size_t i = 0; i < s->nfiles; i++)
-        free(s->files[i]);
-    free(s->files);
-    free(s->dir);
-    free(s);
+    s->writer = NULL;
+    (void)stage_folder_remove(s->dir);
+    stage_free(s);
 }
