@@ -1,4 +1,4 @@
-/* branch.c - zenith branch list|create|delete. */
+/* branch.c - zenith branch list|create|delete|drop-stage. */
 #include "cli/cli.h"
 
 #include "base/cleanup.h"
@@ -71,6 +71,11 @@ static int run_delete(struct cli *c, struct zs_error *e)
     return change(c, "branch_delete", "deleted", e);
 }
 
+static int run_drop_stage(struct cli *c, struct zs_error *e)
+{
+    return change(c, "stage_drop", "dropped what was kept of", e);
+}
+
 static const struct argp_option options[] = {TAKES_DIR, TAKES_JSON, TAKES_NO_MORE};
 
 const struct cli_command command_branch_list = {
@@ -108,4 +113,17 @@ const struct cli_command command_branch_delete = {
             "  zenith branch delete old",
     .options = options,
     .run = run_delete,
+};
+const struct cli_command command_branch_drop_stage = {
+    .name = "branch drop-stage",
+    .args = "NAME",
+    .least = 1,
+    .most = 1,
+    .summary = "Drop what an interrupted push or pull of a branch left here.",
+    .help = "The next push or pull of the branch starts again.  \"zenith status\" shows what "
+            "waits; after 7 days it goes by itself.\n\n"
+            "Example:\n"
+            "  zenith branch drop-stage main",
+    .options = options,
+    .run = run_drop_stage,
 };

@@ -17,10 +17,11 @@
 /* Counts and sizes; other digits ("0/0", a digest, a version) are text. */
 static bool is_count(const char *column)
 {
-    static const char *const counts[] = {"records",      "bytes",  "wire_bytes",    "raw_bytes",
-                                         "milliseconds", "files",  "total_records", "total_bytes",
-                                         "data_bytes",   "id",     "pid",           "sessions",
-                                         "branches",     "modules"};
+    static const char *const counts[] = {
+        "records", "bytes",          "wire_bytes",  "raw_bytes",  "milliseconds",
+        "files",   "total_records",  "total_bytes", "data_bytes", "id",
+        "pid",     "sessions",       "branches",    "modules",    "age_seconds",
+        "percent", "resumed_percent"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (strcmp(column, counts[i]) == 0)
             return true;

@@ -1,4 +1,5 @@
-/* status.c - zenith status: the server, its transfers, how many origins there are. */
+/* status.c - zenith status: the server, its transfers, stages that wait, how many origins there
+ * are. */
 #include "cli/cli.h"
 
 #include "base/cleanup.h"
@@ -13,6 +14,7 @@
 struct facts {
     PGresult *server;
     PGresult *transfers; /* NULL: the module is not loaded */
+    PGresult *stages;    /* NULL: it is not, or is an older one */
     size_t origins;
 };
 
@@ -20,6 +22,7 @@ static void facts_fini(struct facts *f)
 {
     PQclear(f->server);
     PQclear(f->transfers);
+    PQclear(f->stages);
 }
 
 static int ask(struct cli *c, struct server *s, const char *command, int least, PGresult **rows,
@@ -42,9 +45,16 @@ static int print_status_json(const struct facts *f, struct zs_error *e)
 {
     cJSON *root = row_json(f->server, 0);
     cJSON *transfers = f->transfers == NULL ? cJSON_CreateNull() : rows_json(f->transfers);
-    if (root == NULL || transfers == NULL || cJSON_AddTrueToObject(root, "ok") == NULL ||
+    cJSON *stages = f->stages == NULL ? cJSON_CreateNull() : rows_json(f->stages);
+    if (root == NULL || transfers == NULL || stages == NULL ||
+        cJSON_AddTrueToObject(root, "ok") == NULL ||
         cJSON_AddNumberToObject(root, "origins", (double)f->origins) == NULL ||
-        cJSON_AddItemToObject(root, "transfers", transfers) == 0) {
+        cJSON_AddItemToObject(root, "stages", stages) == 0) {
+        cJSON_Delete(stages);
+        cJSON_Delete(transfers);
+        cJSON_Delete(root);
+        root = NULL;
+    } else if (cJSON_AddItemToObject(root, "transfers", transfers) == 0) {
         cJSON_Delete(transfers);
         cJSON_Delete(root);
         root = NULL;
@@ -80,6 +90,21 @@ static void print_fact(const char *head, const char *value)
     (void)putchar('\n');
 }
 
+/* waiting     main  0/0..0/16B3DB8  43 %, 640.0 MiB, 2 h old; drop with: ... */
+static void print_stages(const PGresult *rows)
+{
+    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+        (void)printf("%-12s", "waiting");
+        print_clean(stdout, row_text(rows, row, "branch"));
+        (void)printf("  %s..%s  %s %%, %s, %s old; drop with: zenith branch drop-stage ",
+                     row_text(rows, row, "from_lsn"), row_text(rows, row, "to_lsn"),
+                     row_text(rows, row, "percent"), bytes_text(row_number(rows, row, "bytes")).s,
+                     duration_text(row_number(rows, row, "age_seconds") * 1000).s);
+        print_clean(stdout, row_text(rows, row, "branch"));
+        (void)putchar('\n');
+    }
+}
+
 static int print_status(const struct repo *repo, const struct facts *f, struct zs_error *e)
 {
     char text[512];
@@ -95,6 +120,7 @@ static int print_status(const struct repo *repo, const struct facts *f, struct z
     print_fact("data", bytes_text(row_number(s, 0, "data_bytes")).s);
     print_fact("modules", row_text(s, 0, "modules"));
     (void)printf("%-12s%zu\n", "origins", f->origins);
+    print_stages(f->stages);
     if (f->transfers == NULL)
         print_fact("transfers", "none: the module zenith_sync is not loaded");
     else if (PQntuples(f->transfers) == 0)
@@ -119,6 +145,9 @@ static int run(struct cli *c, struct zs_error *e)
     if (ask(c, &server, "sync_status", 0, &facts.transfers, e) != ZS_OK &&
         !error_is(e, ZS_SYNTAX_ERROR))
         return ZS_FAIL;
+    if (facts.transfers != NULL && ask(c, &server, "stages", 0, &facts.stages, e) != ZS_OK &&
+        !error_is(e, ZS_SYNTAX_ERROR))
+        return ZS_FAIL;
     TRY(count_origins(&repo, &facts.origins, e));
     return c->json ? print_status_json(&facts, e) : print_status(&repo, &facts, e);
 }
@@ -128,7 +157,7 @@ static const struct argp_option options[] = {TAKES_DIR, TAKES_JSON, TAKES_NO_MOR
 const struct cli_command command_status = {
     .name = "status",
     .args = "",
-    .summary = "Show the pageserver, and running and recent transfers.",
+    .summary = "Show the pageserver, running and recent transfers, and those that wait.",
     .help = "Exit status 1 if no server runs.\n\n"
             "Example:\n"
             "  zenith status --json",

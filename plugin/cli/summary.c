@@ -4,6 +4,7 @@
 #include "cli/format.h"
 #include "cli/output.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static void put_amounts(FILE *f, uint64_t records, uint64_t bytes)
@@ -56,7 +57,9 @@ void transfer_sentence(FILE *f, const struct transfer_summary *s)
     if (s->wire_bytes > 0 && s->wire_bytes < s->raw_bytes / 100 * 95)
         (void)fprintf(f, " (%s on the wire)", bytes_text(s->wire_bytes).s);
     put_time(f, s->raw_bytes, s->milliseconds);
-    (void)fputs(s->resumed ? ", resumed\n" : "\n", f);
+    if (s->resumed)
+        (void)fprintf(f, ", resumed at %" PRIu64 " %%", s->resumed_percent);
+    (void)fputc('\n', f);
 }
 
 void import_sentence(FILE *f, const struct import_summary *s)

@@ -14,6 +14,7 @@ struct transfer_summary {
     const char *verdict, *branch, *origin, *far_branch, *from_lsn, *to_lsn;
     uint64_t records, raw_bytes, wire_bytes, milliseconds;
     bool resumed;
+    uint64_t resumed_percent;
 };
 
 /* "main -> cloud:main  0/0..16/B374D848, 12,345 records, 96.4 MiB in 0.08 s (1.2 GiB/s)" */

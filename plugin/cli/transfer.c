@@ -75,6 +75,7 @@ static int print_transfer(const struct cli *c, bool push, const char *origin, co
         .wire_bytes = row_number(rows, 0, "wire_bytes"),
         .milliseconds = row_number(rows, 0, "milliseconds"),
         .resumed = strcmp(row_text(rows, 0, "resumed"), "true") == 0,
+        .resumed_percent = row_number(rows, 0, "resumed_percent"),
     };
     transfer_sentence(stdout, &summary);
     return ZS_OK;

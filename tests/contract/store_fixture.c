@@ -33,15 +33,17 @@ static unsigned driver_has(const struct store_driver *d)
         has |= NEEDS_DIGEST;
     if ((d->table(self)->features & ZS_STORE_BLOBS) != 0)
         has |= NEEDS_BLOBS;
+    if ((d->table(self)->features & ZS_STORE_RESUME) != 0)
+        has |= NEEDS_RESUME;
     d->close(self);
     return has;
 }
 
 int store_contract_main(const struct store_driver *driver, int argc, char **argv)
 {
-    const struct contract_tests parts[] = {store_read_tests(), store_write_tests(),
+    const struct contract_tests parts[] = {store_read_tests(),    store_write_tests(),
                                            store_refusal_tests(), store_blob_tests(),
-                                           store_whole_tests()};
+                                           store_resume_tests(),  store_whole_tests()};
     struct test tests[128];
     size_t n = 0;
     unsigned has = driver_has(driver);

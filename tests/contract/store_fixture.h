@@ -38,6 +38,7 @@ bool fixture_reopen(struct fixture *f);
 #define NEEDS_WRITE   16u
 #define NEEDS_DIGEST  32u
 #define NEEDS_BLOBS   64u
+#define NEEDS_RESUME  128u
 
 struct contract_test {
     const char *name;
@@ -54,6 +55,7 @@ struct contract_tests store_read_tests(void);
 struct contract_tests store_write_tests(void);
 struct contract_tests store_refusal_tests(void);
 struct contract_tests store_blob_tests(void);
+struct contract_tests store_resume_tests(void);
 struct contract_tests store_whole_tests(void);
 
 /* ---- histories ------------------------------------------------------------------------- */

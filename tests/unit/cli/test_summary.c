@@ -13,22 +13,23 @@ static void test_transfers_end_with_what_went_where(void)
         const char *text;
     } cases[] = {
         {{true, false, "absent", "main", "cloud", "main", "0/0", "16/B374D848", 12345, 101082726,
-          101090000, 80, false},
+          101090000, 80, false, 0},
          "main -> cloud:main  0/0..16/B374D848, 12,345 records, 96.4 MiB in 0.08 s (1.2 GiB/s)\n"},
-        {{false, false, "behind", "mine", "cloud", "main", "0/1", "0/2", 1, 8192, 1000, 10, true},
+        {{false, false, "behind", "mine", "cloud", "main", "0/1", "0/2", 1, 8192, 1000, 10, true,
+          43},
          "cloud:main -> mine  0/1..0/2, 1 record, 8.0 KiB (1000 bytes on the wire) in 0.01 s "
-         "(800.0 KiB/s), resumed\n"},
-        {{true, false, "equal", "main", "cloud", "other", "0/2", "0/2", 0, 0, 700, 5, false},
+         "(800.0 KiB/s), resumed at 43 %\n"},
+        {{true, false, "equal", "main", "cloud", "other", "0/2", "0/2", 0, 0, 700, 5, false, 0},
          "main is up to date with cloud:other at 0/2\n"},
-        {{true, true, "equal", "main", "cloud", "main", "0/2", "0/2", 0, 0, 700, 5, false},
+        {{true, true, "equal", "main", "cloud", "main", "0/2", "0/2", 0, 0, 700, 5, false, 0},
          "main is up to date with cloud:main at 0/2\n"},
-        {{true, true, "absent", "main", "cloud", "main", "0/0", "0/2", 10, 8192, 700, 5, false},
+        {{true, true, "absent", "main", "cloud", "main", "0/0", "0/2", 10, 8192, 700, 5, false, 0},
          "would go: main -> cloud:main  0/0..0/2, about 10 records, 8.0 KiB (the far side is "
          "absent); nothing was changed\n"},
-        {{false, true, "behind", "main", "cloud", "main", "0/1", "0/2", 10, 8192, 700, 5, false},
+        {{false, true, "behind", "main", "cloud", "main", "0/1", "0/2", 10, 8192, 700, 5, false, 0},
          "would go: cloud:main -> main  0/1..0/2, about 10 records, 8.0 KiB (this side is "
          "behind); nothing was changed\n"},
-        {{true, false, "absent", "e\033[2J", "c", "e", "0/0", "0/0", 0, 0, 0, 0, false},
+        {{true, false, "absent", "e\033[2J", "c", "e", "0/0", "0/0", 0, 0, 0, 0, false, 0},
          "e?[2J -> c:e  0/0..0/0, 0 records, 0 bytes in 0.00 s\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

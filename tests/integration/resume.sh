@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# A push or a pull is killed in the middle: the receiver keeps what came, over its restart,
+# and the same command sends less.  What was kept and is damaged is never served.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+suite resume
+clusters large
+server A && server B
+peer A B && peer B A
+run A import main "$LARGE"
+must "the large branch is there" exits 0
+big=$(history_of A main)
+total=$(awk '{print $3}' <<<"$big")
+
+stage_of() { find "$WORK/$1/.zenith/data/stage" -name "$2" | sort | head -n 1; }
+has_stage() { nonempty "$(stage_of "$1" manifest)"; }
+no_stages() { [ -z "$(ls -A "$WORK/$1/.zenith/data/stage")" ]; }
+records() { sed -n 's/.*"records": *\([0-9]*\).*/\1/p' <<<"$OUT"; }
+less() { [ "$1" -lt "$2" ] && [ "$1" -gt 0 ]; }
+
+# interrupted VICTIM PUSHER COMMAND...: SIGKILL of the victim when B has a stage.
+interrupted() {
+    local victim=$1
+    shift
+    in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 24M
+    must "something is kept before the end" poll 60 has_stage B
+    kill_server "$victim"
+    ended
+    must "the command says that it failed" not exits 0
+    run "$victim" start
+    must "$victim starts after SIGKILL" exits 0
+    must "nothing of it is served" same "$(state B main)" none
+}
+
+for victim in B A; do
+    interrupted "$victim" A push main B
+    [ "$victim" = A ] || must "the hint says from where it goes on" says 'goes on from [0-9]+ %'
+    must "B comes to rest" poll 20 idle B branch_push
+    run B status
+    must "status shows what waits ($victim)" outputs '^waiting +main +0/0\.\..*branch drop-stage main'
+    run A push main B --json
+    must "the second push succeeds ($victim)" exits 0
+    must "it went on ($victim)" outputs '"resumed": *true'
+    must "it sent less ($victim)" less "$(records)" "$total"
+    must "both sides are equal ($victim)" same "$(history_of B main)" "$big"
+    must "no stage is left ($victim)" no_stages B
+    run B branch delete main
+done
+
+interrupted B B pull main A
+run B pull main A
+must "a pull goes on, too" exits 0
+must "and says so" outputs 'resumed at [0-9]+ %'
+must "both sides are equal after the pull" same "$(history_of B main)" "$big"
+run B export main "$PG_ROOT/export"
+pg_own "$PG_ROOT/export"
+must "every page of what arrived in two parts is whole" \
+    as_pg "$PG_BIN/pg_checksums" --check -D "$PG_ROOT/export"
+run B branch delete main
+
+# Ctrl-C, a restart of both in good order, and a source that moves on.
+run A branch create other
+in_background "$BUILD/zenith" -D "$WORK/A" push main B --max-rate 24M
+must "something is kept before Ctrl-C" poll 60 has_stage B
+kill -INT "$SLOW"
+ended
+must "Ctrl-C is exit status 6" exits 6
+must "its hint says from where it goes on" says 'goes on from [0-9]+ %'
+for name in A B; do
+    run "$name" stop
+    run "$name" start
+    must "$name starts again" exits 0
+done
+run B status --json
+must "the stage outlives the restart" outputs '"percent": *[0-9]+'
+run B branch drop-stage main
+must "a command drops it" exits 0
+must "and its space comes back" no_stages B
+run B branch drop-stage main
+must "there is nothing more to drop" exits 1
+
+# Damage.
+flip() { # FILE: change one byte in its middle
+    local at=$(($(stat -c %s "$1") / 2))
+    printf "\\x$(printf %02x $((0x$(xxd -p -s $at -l 1 "$1") ^ 1)))" |
+        dd of="$1" bs=1 seek=$at conv=notrunc status=none
+}
+interrupted B A push main B
+run B stop
+flip "$(stage_of B '*.sst')"
+run B start
+run A push main B --json
+must "a damaged stage is found" fails_with XX001
+must "nothing of it is served" same "$(state B main)" none
+must "and it is gone" no_stages B
+interrupted B A push main B
+run B stop
+flip "$(stage_of B manifest)"
+run B start
+must "a damaged manifest is no stage" no_stages B
+run A push main B --json
+must "the push starts again" outputs '"resumed": *false'
+must "both sides are equal at the end" same "$(history_of B main)" "$big"
+finish
