@@ -298,7 +298,8 @@ int kept_recover(struct kv *kv, struct zs_error *e)
 static int no_stage(const char *branch, struct zs_error *e)
 {
     error_set(e, ZS_NO_SUCH_BRANCH, "no interrupted transfer of branch \"%s\" waits", branch);
-    return error_hint(e, "\"zenith status\" shows those that wait.");
+    (void)error_hint(e, "\"zenith status\" shows those that wait.");
+    return ZS_FAIL;
 }
 
 /* With the registry locked.  *out is set in any case where the stage left the list. */
@@ -315,11 +316,13 @@ static int take_locked(struct zs_ingest *in, const char *branch, struct kept **o
         return no_stage(branch, e);
     for (const struct claim *c = kv->claims; c != NULL; c = c->next)
         if (timeline_equal(c->timeline, k->manifest->base.timeline))
-            return claim_check(kv, c->name, e);
+            TRY(claim_check(kv, c->name, e)); /* 55006: the claim is there */
     TRY(fits(kv, k->manifest, &good, e));
     *out = kept_take(kv, branch, false);
-    if (!good)
-        return branch_moved(branch, e);
+    if (!good) {
+        (void)branch_moved(branch, e);
+        return ZS_FAIL;
+    }
     memcpy(in->claim.name, branch, strlen(branch));
     in->claim.timeline = (*out)->manifest->base.timeline;
     claim_add(kv, &in->claim);
@@ -390,7 +393,7 @@ int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *sta
         free(in);
         return ZS_FAIL;
     }
-    if (revive(in, k, e) != ZS_OK) {
+    if (revive(in, k, e) != ZS_OK || in->synced == NULL) {
         kept_remove(k);
         kv_ingest_close(in);
         return ZS_FAIL;

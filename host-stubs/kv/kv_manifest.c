@@ -15,9 +15,10 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-#define MAGIC      "ZSSTAGE1"
 #define HEAD_BYTES 450u /* up to the token */
 #define MAX_FILES  1000000u
+
+static const char magic[8] = {'Z', 'S', 'S', 'T', 'A', 'G', 'E', '1'};
 
 void manifest_free(struct manifest *m)
 {
@@ -34,7 +35,7 @@ static size_t encoded_bytes(const struct manifest *m)
 static void encode(const struct manifest *m, uint8_t *out, size_t size)
 {
     memset(out, 0, size);
-    memcpy(out, MAGIC, 8);
+    memcpy(out, magic, sizeof magic);
     put_u32le(out + 8, (uint32_t)size);
     put_u32le(out + 12, m->create ? 1 : 0);
     memcpy(out + 16, m->branch, sizeof m->branch);
@@ -58,8 +59,8 @@ static void encode(const struct manifest *m, uint8_t *out, size_t size)
 
 static struct manifest *decode(const uint8_t *in, size_t size)
 {
-    if (size < HEAD_BYTES + 12 || memcmp(in, MAGIC, 8) != 0 || get_u32le(in + 8) != size ||
-        get_u64le(in + size - 8) != XXH3_64bits(in, size - 8))
+    if (size < HEAD_BYTES + 12 || memcmp(in, magic, sizeof magic) != 0 ||
+        get_u32le(in + 8) != size || get_u64le(in + size - 8) != XXH3_64bits(in, size - 8))
         return NULL;
     struct manifest *m = calloc(1, sizeof *m);
     if (m == NULL)

@@ -107,7 +107,8 @@ int32_t stub_stage_list(void *self, zs_stage_visit visit, void *context, struct 
 static int no_stage(const char *branch, struct zs_error *e)
 {
     error_set(e, ZS_NO_SUCH_BRANCH, "no interrupted transfer of branch \"%s\" waits", branch);
-    return error_hint(e, "\"stages\" shows those that wait.");
+    (void)error_hint(e, "\"stages\" shows those that wait.");
+    return ZS_FAIL;
 }
 
 static bool has_moved(struct stub_store *store, const struct zs_ingest *in)
@@ -123,20 +124,25 @@ static bool has_moved(struct stub_store *store, const struct zs_ingest *in)
 static int take(struct stub_store *store, const char *branch, struct zs_ingest **out,
                 struct zs_error *e)
 {
-    if (stub_ingest_is_open(store, branch))
-        return stub_busy(branch, e);
+    if (stub_ingest_is_open(store, branch)) {
+        (void)stub_busy(branch, e);
+        return ZS_FAIL;
+    }
     struct zs_ingest **at = &store->stages;
     while (*at != NULL && strcmp((*at)->branch, branch) != 0)
         at = &(*at)->next;
     struct zs_ingest *in = *at;
     if (in == NULL)
         return no_stage(branch, e);
-    if (stub_timeline_is_written(store, in->state.timeline))
-        return stub_busy(branch, e);
+    if (stub_timeline_is_written(store, in->state.timeline)) {
+        (void)stub_busy(branch, e);
+        return ZS_FAIL;
+    }
     if (has_moved(store, in)) {
         stub_stage_forget(store, branch, false);
         error_set(e, ZS_MOVED_MEANWHILE, "branch \"%s\" was changed meanwhile", branch);
-        return error_hint(e, "Run the command again: it starts from the beginning.");
+        (void)error_hint(e, "Run the command again: it starts from the beginning.");
+        return ZS_FAIL;
     }
     *at = in->next;
     in->next = store->ingests;

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define MAGIC    "ZSRESUM1"
 #define CHECKSUM (RESUME_TOKEN_BYTES - 8)
+
+static const char magic[8] = {'Z', 'S', 'R', 'E', 'S', 'U', 'M', '1'};
 
 static uint8_t *digest_put(uint8_t *at, struct zs_digest d)
 {
@@ -41,7 +42,7 @@ static struct zs_point point_get(const uint8_t *at)
 
 void resume_token_encode(const struct resume_token *t, uint8_t out[RESUME_TOKEN_BYTES])
 {
-    memcpy(out, MAGIC, 8);
+    memcpy(out, magic, sizeof magic);
     uint8_t *at = point_put(out + 8, &t->from);
     at = point_put(at, &t->at.to);
     memcpy(at, t->at.key, ZS_KEY_BYTES);
@@ -56,7 +57,7 @@ void resume_token_encode(const struct resume_token *t, uint8_t out[RESUME_TOKEN_
 bool resume_token_decode(const uint8_t *bytes, size_t len, struct resume_token *t)
 {
     *t = (struct resume_token){0};
-    if (len != RESUME_TOKEN_BYTES || memcmp(bytes, MAGIC, 8) != 0 ||
+    if (len != RESUME_TOKEN_BYTES || memcmp(bytes, magic, sizeof magic) != 0 ||
         get_u64le(bytes + CHECKSUM) != XXH3_64bits(bytes, CHECKSUM))
         return false;
     struct resume_token r = {.from = point_get(bytes + 8),

@@ -192,7 +192,7 @@ static void test_a_stage_that_fits_no_more(void)
                 client_open(&c);
                 CU_ASSERT(client_run(&c, &w.b, "stages") == ZS_OK);
                 ASSERT_TEXT(cell(&c, "branch"), "main");
-                CU_ASSERT(atoi(cell(&c, "percent")) > 0);
+                CU_ASSERT(strtol(cell(&c, "percent"), NULL, 10) > 0);
                 client_close(&c);
                 client_open(&c);
                 CU_ASSERT(client_run(&c, &w.b, "stage_drop main") == ZS_OK);
@@ -202,7 +202,7 @@ static void test_a_stage_that_fits_no_more(void)
                 break;
             case EXPIRED:
             default:
-                stub_store_age_stages(w.b.store, 8 * 86400);
+                stub_store_age_stages(w.b.store, INT64_C(8) * 86400);
                 branch_make(&w.b, "z");
                 RUN_OK(&w.b, "perform_push z stub://a", "absent");
                 RUN_OK(&w.b, "perform_pull y stub://a z", "absent"); /* begins an ingest */
