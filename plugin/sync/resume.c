@@ -91,5 +91,7 @@ void resume_hint(struct zs_error *e, unsigned percent)
     if (e->hint[0] != '\0' && !error_is(e, ZS_CONNECTION_LOST) && !error_is(e, ZS_CANCELLED))
         return;
     e->retry = ZS_RETRY_RESUME;
-    (void)error_hint(e, "What has arrived is kept: the same command goes on from %u %%.", percent);
+    (void)error_hint(
+        e, "Nothing was changed; what arrived is kept, and the same command goes on from %u %%.",
+        percent);
 }

@@ -74,10 +74,12 @@ static void test_hints(void)
     static const struct {
         const char *sqlstate, *hint, *wanted;
     } cases[] = {
-        {ZS_CANCELLED, "", "What has arrived is kept: the same command goes on from 43 %."},
+        {ZS_CANCELLED, "",
+         "Nothing was changed; what arrived is kept, and the same command goes on from 43 %."},
         {ZS_CONNECTION_LOST, "Old",
-         "What has arrived is kept: the same command goes on from 43 %."},
-        {ZS_IO_ERROR, "", "What has arrived is kept: the same command goes on from 43 %."},
+         "Nothing was changed; what arrived is kept, and the same command goes on from 43 %."},
+        {ZS_IO_ERROR, "",
+         "Nothing was changed; what arrived is kept, and the same command goes on from 43 %."},
         {ZS_IO_ERROR, "See the disk.", "See the disk."},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
