@@ -97,7 +97,8 @@ struct zs_command {
 #define ZS_LOG_WARNING 2u
 #define ZS_LOG_ERROR   3u
 
-/* What the module gets from the host.  Lifetime PROCESS. */
+/* What the module gets from the host.  Lifetime PROCESS.  zenith_sync refuses a host in
+ * which the store or a function is NULL. */
 struct zs_host {
     uint32_t struct_size;
     uint32_t reserved;

@@ -183,7 +183,8 @@ struct zs_store {
                              struct zs_snapshot **out, struct zs_error *e);
     void (*snapshot_close)(struct zs_snapshot *snapshot);
 
-    /* The history of the snapshot, newest first: up to n points with
+    /* The history of the snapshot: the end of every commit and the points that came with
+     * it, all of them kept.  Newest first: up to n points with
      * lsn <= upto_lsn.  The first one with upto_lsn = last_valid_lsn is the
      * snapshot's own state, if it is not empty.  *count tells how many were
      * filled; fewer than n means that there are no more.  0 points without
