@@ -24,6 +24,7 @@ static int pull(struct perform *p, struct zs_error *e)
                               .branch = p->branch,
                               .conn = &p->conn,
                               .cancel = p->session->cancel,
+                              .shield = &p->shield,
                               .transfer = p->transfer,
                               .progress = &p->progress};
     TRY(receive_run(&job, &state, false, &outcome, e));

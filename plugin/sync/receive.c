@@ -273,6 +273,8 @@ static int commit(const struct receive_job *job, const struct offer_message *off
         .end = c.end,
         .points = c.points.at,
     };
+    if (job->shield != NULL)
+        shield_up(job->shield); /* so that DONE still reaches the sender */
     TRY(ingest_commit(in, &commit, e));
     *done =
         (struct done_message){.verdict = offer->verdict, .timeline = state.timeline, .last = c.end};
@@ -344,7 +346,7 @@ static int receive_stream(const struct receive_job *job, const struct state_mess
     TRY(begin(job, state, offer, in, &reader, &staging, got, e));
     for (;;) {
         TRY(cancel_check(job->cancel, e));
-        TRY(conn_recv(job->conn, &m, e));
+        TRY(conn_recv_within(job->conn, CONN_SILENCE_MS, &m, e));
         if (m.type == MESSAGE_COMMIT)
             return commit(job, offer, &m, in, got, done, e);
         if (m.type == MESSAGE_OFFER) {
@@ -366,6 +368,8 @@ static int receive_records(const struct receive_job *job, const struct state_mes
     struct done_message done;
     bool again = false;
     transfer_phase(job->transfer, PHASE_RECEIVE);
+    if (job->shield != NULL)
+        shield_down(job->shield); /* of an earlier range's commit */
     if (state->resume.present && !offer->resume)
         progress_say(job->progress, "what was kept of an interrupted transfer does not fit any "
                                     "more: it starts again");

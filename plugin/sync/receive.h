@@ -26,6 +26,7 @@ struct receive_job {
     const char *branch;
     struct conn *conn;
     const struct zs_cancel *cancel;
+    struct shield *shield; /* of the channel; NULL if it has none */
     struct transfer *transfer;
     struct progress *progress;
     uint64_t sync_bytes; /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */

@@ -8,20 +8,7 @@
 #include "sync/history.h"
 #include "sync/resume.h"
 #include "sync/selection.h"
-#include "sync/throttle.h"
-#include "wire/batch.h"
-
-CLEANUP_POINTER(struct batch_writer, batch_writer_close)
-
-/* The range that travels, and what it summed to. */
-struct range {
-    zs_lsn after_lsn, upto_lsn;
-    bool whole;          /* all that is retained, for a receiver that has nothing */
-    struct zs_point end; /* this side's, at upto_lsn */
-    struct zs_digest sum;
-    uint64_t records, bytes;
-    const struct resume_point *resume; /* so much is there already, and counted; or NULL */
-};
+#include "sync/send_records.h"
 
 /* ---- negotiation ------------------------------------------------------------------- */
 
@@ -141,104 +128,6 @@ static int make_offer(const struct send_job *job, const struct state_message *st
     return estimate(job, state->last.lsn, offer, e);
 }
 
-/* ---- records ------------------------------------------------------------------------ */
-
-static uint32_t encoding_for(const struct send_job *job, const struct state_message *state)
-{
-    uint32_t wanted = job->encoding != BATCH_NONE ? job->encoding : state->encoding;
-    return wanted <= BATCH_ZSTD && (state->encodings >> wanted & 1u) != 0 ? wanted : BATCH_NONE;
-}
-
-static uint64_t lower_rate(uint64_t a, uint64_t b)
-{
-    if (a == 0 || b == 0)
-        return a + b;
-    return a < b ? a : b;
-}
-
-/* A receiver says nothing while records flow, but for an error: hear that before more
- * is written. */
-static int listen_first(const struct send_job *job, struct zs_error *e)
-{
-    bool came = false;
-    struct message m;
-    TRY(cancel_check(job->cancel, e));
-    for (;;) {
-        TRY(conn_peek(job->conn, &came, &m, e));
-        if (!came || m.type != MESSAGE_ACK)
-            break;
-        struct ack_message ack;
-        TRY(ack_decode(m.body, m.body_bytes, &ack, e));
-        transfer_durable(job->transfer, ack.bytes);
-    }
-    if (came)
-        return error_set(e, ZS_PROTOCOL_VIOLATION,
-                         "the far side sent %s in the middle of a transfer", message_name(m.type));
-    return ZS_OK;
-}
-
-static int flush(const struct send_job *job, struct batch_writer *w, struct throttle *t,
-                 struct zs_error *e)
-{
-    const void *message = NULL;
-    uint64_t bytes = 0;
-    uint64_t records = batch_count(w), raw = batch_raw_bytes(w);
-    TRY(listen_first(job, e));
-    if (records == 0)
-        return ZS_OK;
-    TRY(batch_finish(w, &message, &bytes, e));
-    TRY(throttle_wait(t, bytes, job->cancel, e));
-    TRY(conn_send_whole(job->conn, message, bytes, e));
-    transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
-    progress_tell(job->progress);
-    return ZS_OK;
-}
-
-static int add_all(const struct send_job *job, struct batch_writer *w, struct throttle *t,
-                   const struct zs_record *records, uint64_t n, struct zs_error *e)
-{
-    for (uint64_t i = 0; i < n;) {
-        bool added = false;
-        TRY(batch_add(w, &records[i], &added, e));
-        if (added)
-            i++;
-        else
-            TRY(flush(job, w, t, e));
-    }
-    return ZS_OK;
-}
-
-/* The range into batches.  The store writes values straight into the batch where it
- * can; batch_add copies those that it only shows. */
-static int send_records(const struct send_job *job, const struct state_message *state,
-                        struct selection *selection, struct range *range, struct zs_error *e)
-{
-    struct throttle throttle = {.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps)};
-    CLEANUP(batch_writer_close_ptr) struct batch_writer *w = NULL;
-    CLEANUP(free_ptr) struct zs_record *records = calloc(BATCH_MAX_RECORDS, sizeof *records);
-    if (records == NULL)
-        return error_memory(e);
-    TRY(batch_writer_open((enum batch_encoding)encoding_for(job, state), &w, e));
-    batch_writer_limit(w, throttle_batch_bytes(&throttle));
-    for (bool more = true; more;) {
-        uint64_t room = 0, n = 0;
-        void *values = batch_room(w, &room);
-        TRY(cancel_check(job->cancel, e));
-        TRY(selection_next(selection, records, batch_room_records(w), values, room, &n, &more, e));
-        digest_add_records(&range->sum, records, n);
-        for (uint64_t i = 0; i < n; i++)
-            range->bytes += records[i].len;
-        range->records += n;
-        TRY(add_all(job, w, &throttle, records, n, e));
-        (void)batch_room(w, &room); /* what is left now: less than a page would go alone */
-        if (batch_room_records(w) == 0 || room < 8192)
-            TRY(flush(job, w, &throttle, e));
-        else if (n == 0)
-            TRY(listen_first(job, e));
-    }
-    return flush(job, w, &throttle, e);
-}
-
 /* ---- the end -------------------------------------------------------------------------- */
 
 /* What this store handed out must be what its own history promised.  The receiver's
@@ -290,10 +179,11 @@ static int receive_done(const struct send_job *job, bool committing, struct done
     struct message m;
     int rc = ZS_OK;
     do {
-        rc = conn_recv(job->conn, &m, e);
+        rc = conn_recv_within(job->conn, CONN_SILENCE_MS, &m, e);
     } while (rc == ZS_OK && m.type == MESSAGE_ACK); /* too late to matter */
     if (rc != ZS_OK) {
-        if (committing && (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED))) {
+        bool mine = error_is(e, ZS_CANCELLED) && cancel_requested(job->cancel);
+        if (committing && (error_is(e, ZS_CONNECTION_LOST) || mine)) {
             error_detail(e, "The commit had been sent: the far branch is either complete or as it "
                             "was before.");
             error_hint(e, "Run the same command again: it finds out, and sends what is missing.");
@@ -373,6 +263,8 @@ static int transfer_records(const struct send_job *job, const struct state_messa
     struct done_message done;
     bool complete = false;
     transfer_phase(job->transfer, PHASE_SEND);
+    if (job->shield != NULL)
+        shield_down(job->shield); /* of an earlier range's commit */
     if (offer->resume) {
         range.resume = &state->resume;
         range.sum = state->resume.sum;

@@ -1,8 +1,11 @@
 /* throttle.c - see throttle.h. */
 #include "sync/throttle.h"
 
+#include "base/error.h"
 #include "sync/cancel.h"
 #include "wire/batch.h"
+
+#define SECOND_NS INT64_C(1000000000)
 
 int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns)
 {
@@ -14,12 +17,20 @@ int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns)
 }
 
 int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *cancel,
+                  int (*meanwhile)(void *context, struct zs_error *e), void *context,
                   struct zs_error *e)
 {
     if (t->rate_bps == 0)
         return ZS_OK;
-    int64_t now = clock_now_ns();
-    return cancel_sleep(cancel, throttle_book(t, bytes, now) - now, e);
+    int64_t turn_ns = throttle_book(t, bytes, clock_now_ns());
+    for (;;) {
+        int64_t left_ns = turn_ns - clock_now_ns();
+        if (left_ns <= 0)
+            return cancel_check(cancel, e);
+        TRY(cancel_sleep(cancel, left_ns < SECOND_NS ? left_ns : SECOND_NS, e));
+        if (meanwhile != NULL)
+            TRY(meanwhile(context, e));
+    }
 }
 
 /* A tenth of a second's worth, within what a batch may hold: within 10 s that is an

@@ -14,8 +14,10 @@ struct throttle {
 /* When may `bytes` go that are ready at now_ns?  Returns the moment and books them. */
 int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns);
 
-/* Wait for that moment.  57014. */
+/* Wait for that moment, and meanwhile, once a second, see to the line: `meanwhile` may be
+ * NULL; if it fails, so does the wait.  57014. */
 int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *cancel,
+                  int (*meanwhile)(void *context, struct zs_error *e), void *context,
                   struct zs_error *e);
 
 /* How many value bytes a batch should have, so that a slow rate still flows evenly. */

@@ -1,6 +1,7 @@
 /* conn.c - see conn.h. */
 #include "wire/conn.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@ void conn_init(struct conn *c)
 {
     memset(c, 0, sizeof *c);
     c->channel.struct_size = sizeof c->channel;
+    c->last_sent_ns = clock_now_ns();
 }
 
 int conn_check(struct conn *c, const char *who, struct zs_error *e)
@@ -46,6 +48,7 @@ int conn_send_whole(struct conn *c, const void *message, uint64_t bytes, struct 
 {
     TRY(error_check(c->channel.send(c->channel.self, message, bytes, e), e, "the channel's send"));
     c->sent_bytes += bytes;
+    c->last_sent_ns = clock_now_ns();
     return ZS_OK;
 }
 
@@ -108,6 +111,37 @@ int conn_recv(struct conn *c, struct message *m, struct zs_error *e)
         TRY(receive(c, -1, &came, m, e));
     } while (!came || m->type == MESSAGE_KEEPALIVE);
     return ZS_OK;
+}
+
+static int silent(int64_t limit_ms, struct zs_error *e)
+{
+    error_set(e, ZS_CONNECTION_LOST, "the far side has said nothing for %lld seconds",
+              (long long)(limit_ms / 1000));
+    return error_hint(e, "See on the far side what it is doing (sync_status), and run the command "
+                         "again.");
+}
+
+int conn_recv_within(struct conn *c, int64_t limit_ms, struct message *m, struct zs_error *e)
+{
+    int64_t heard_ns = clock_now_ns();
+    for (;;) {
+        bool came = false;
+        int64_t left_ms = limit_ms - (clock_now_ns() - heard_ns) / 1000000;
+        if (left_ms <= 0)
+            return silent(limit_ms, e);
+        TRY(receive(c, left_ms < 60000 ? (int)left_ms : 60000, &came, m, e));
+        if (came && m->type != MESSAGE_KEEPALIVE)
+            return ZS_OK;
+        if (came)
+            heard_ns = clock_now_ns();
+    }
+}
+
+int conn_keep_alive(struct conn *c, struct zs_error *e)
+{
+    if (clock_now_ns() - c->last_sent_ns < CONN_KEEPALIVE_MS * INT64_C(1000000))
+        return ZS_OK;
+    return conn_send(c, MESSAGE_KEEPALIVE, "", e);
 }
 
 int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e)

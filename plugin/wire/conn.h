@@ -13,6 +13,7 @@
 struct conn {
     struct zs_channel channel; /* struct_size 0: closed */
     uint64_t sent_bytes, received_bytes;
+    int64_t last_sent_ns; /* CLOCK_MONOTONIC */
 };
 
 /* A message as it came; the body is a view, valid until the next conn_recv. */
@@ -37,6 +38,19 @@ int conn_send(struct conn *c, enum message_type type, const char *body, struct z
 /* Wait for a message other than KEEPALIVE.  08P01 for an unknown type, 08006 if the
  * far side ended. */
 int conn_recv(struct conn *c, struct message *m, struct zs_error *e);
+
+/* How long a peer may say nothing while it is its turn: a commit of what is durable
+ * already, or a batch that is being put together, takes seconds. */
+#define CONN_SILENCE_MS 600000
+
+/* The same, but a far side that is silent for `limit_ms`, KEEPALIVE included, is given up:
+ * 08006.  For waits in which it has work to do that cannot take long, or says KEEPALIVE. */
+int conn_recv_within(struct conn *c, int64_t limit_ms, struct message *m, struct zs_error *e);
+
+/* Say KEEPALIVE if nothing was sent for CONN_KEEPALIVE_MS: a peer, and whatever stands
+ * between, then knows that work is going on. */
+#define CONN_KEEPALIVE_MS 15000
+int conn_keep_alive(struct conn *c, struct zs_error *e);
 
 /* Has the far side failed meanwhile?  Looks without waiting, so that a sender that
  * only writes hears a refusal early.  *came tells if a message came instead. */

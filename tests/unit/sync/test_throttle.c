@@ -1,6 +1,7 @@
 /* test_throttle.c - the booking of bytes, in simulated time. */
 #include "../../support/suite.h"
 
+#include "base/error.h"
 #include "stub/stub_cancel.h"
 #include "sync/cancel.h"
 #include "sync/throttle.h"
@@ -76,7 +77,7 @@ static void test_without_a_rate_nothing_waits(void)
     struct zs_error e = {0};
     for (int i = 0; i < 1000; i++) {
         CU_ASSERT(throttle_book(&t, UINT64_MAX, 5) == 5);
-        ASSERT_OK(throttle_wait(&t, UINT64_MAX, NULL, &e));
+        ASSERT_OK(throttle_wait(&t, UINT64_MAX, NULL, NULL, NULL, &e));
     }
 }
 
@@ -104,13 +105,32 @@ static void test_a_wait_ends_with_a_cancel(void)
     struct zs_error e = {0};
     struct stub_cancel cancel;
     CU_ASSERT_FATAL(stub_cancel_init(&cancel, &e) == ZS_OK);
-    ASSERT_OK(throttle_wait(&t, 3600, &cancel.token, &e)); /* at once; the next in an hour */
+    ASSERT_OK(
+        throttle_wait(&t, 3600, &cancel.token, NULL, NULL, &e)); /* at once; the next in an hour */
     stub_cancel_at_poll(&cancel, 3);
-    ASSERT_FAILS(throttle_wait(&t, 1, &cancel.token, &e), ZS_CANCELLED);
+    ASSERT_FAILS(throttle_wait(&t, 1, &cancel.token, NULL, NULL, &e), ZS_CANCELLED);
     stub_cancel_fini(&cancel);
 }
 
+static int line_is_cut(void *context, struct zs_error *e)
+{
+    ++*(int *)context;
+    return error_set(e, ZS_CONNECTION_LOST, "cut");
+}
+
+static void test_a_wait_sees_to_the_line(void)
+{
+    struct throttle t = {.rate_bps = 100};
+    struct zs_error e = {0};
+    int looks = 0;
+    ASSERT_OK(throttle_wait(&t, 100000, NULL, line_is_cut, &looks, &e)); /* at once */
+    CU_ASSERT(looks == 0);
+    ASSERT_FAILS(throttle_wait(&t, 1, NULL, line_is_cut, &looks, &e), ZS_CONNECTION_LOST);
+    CU_ASSERT(looks == 1);
+}
+
 SUITE("sync/throttle",
+      {"a wait sees to the line, and ends when that is cut", test_a_wait_sees_to_the_line},
       {"the rate holds over any ten seconds", test_the_rate_holds_over_any_ten_seconds},
       {"idle time is not saved up", test_idle_time_is_not_saved_up},
       {"without a rate nothing waits", test_without_a_rate_nothing_waits},

@@ -253,7 +253,43 @@ static void test_a_channel_with_a_function_missing_is_refused_and_still_closed(v
     }
 }
 
-SUITE("wire/conn", {"a message arrives with its type", test_a_message_arrives_with_its_type},
+static void test_a_silent_peer_is_given_up(void)
+{
+    struct ends t;
+    struct message m;
+    struct zs_error e = {0};
+    ends_open(&t, NULL);
+    far_sends(&t, "K"); /* alive, but that was all */
+    ASSERT_FAILS(conn_recv_within(&t.near, 20, &m, &e), ZS_CONNECTION_LOST);
+    CU_ASSERT(e.hint[0] != '\0');
+    far_sends(&t, "K");
+    far_sends(&t, "D{}");
+    ASSERT_OK(conn_recv_within(&t.near, 60000, &m, &e));
+    CU_ASSERT(m.type == MESSAGE_DONE);
+    ends_close(&t);
+}
+
+static void test_keepalive_is_said_when_nothing_was_sent_for_long(void)
+{
+    struct ends t;
+    struct zs_error e = {0};
+    const void *raw = NULL;
+    uint64_t len = 0;
+    ends_open(&t, NULL);
+    ASSERT_OK(conn_keep_alive(&t.near, &e)); /* just opened */
+    CU_ASSERT(t.near.sent_bytes == 0);
+    t.near.last_sent_ns -= CONN_KEEPALIVE_MS * INT64_C(1000000);
+    ASSERT_OK(conn_keep_alive(&t.near, &e));
+    ASSERT_OK(conn_keep_alive(&t.near, &e)); /* not twice */
+    CU_ASSERT(t.far.recv(t.far.self, -1, &raw, &len, &e) == ZS_RECV_MESSAGE);
+    CU_ASSERT(len == 1 && *(const char *)raw == 'K' && t.near.sent_bytes == 1);
+    ends_close(&t);
+}
+
+SUITE("wire/conn", {"a silent peer is given up", test_a_silent_peer_is_given_up},
+      {"KEEPALIVE is said when nothing was sent for long",
+       test_keepalive_is_said_when_nothing_was_sent_for_long},
+      {"a message arrives with its type", test_a_message_arrives_with_its_type},
       {"KEEPALIVEs are skipped", test_keepalives_are_skipped},
       {"an unknown type is named", test_an_unknown_type_is_named},
       {"an end where a message was due is a lost connection",

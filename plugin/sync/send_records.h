@@ -1,0 +1,28 @@
+/* send_records.h - the records of a range, out into batches.
+ * Flow: sync/send -> here -> sync/selection for the records, wire/batch and wire/conn for
+ * the way out.
+ *
+ * What holds: what a peer says meanwhile is heard before more is written; a long look or
+ * a slow rate leaves the line neither silent nor deaf.
+ * Memory: one batch and what the store's iterator has.  Threads: the caller's. */
+#ifndef ZS_SYNC_SEND_RECORDS_H
+#define ZS_SYNC_SEND_RECORDS_H
+
+#include "sync/selection.h"
+#include "sync/send.h"
+
+/* The range that travels, and what it summed to. */
+struct range {
+    zs_lsn after_lsn, upto_lsn;
+    bool whole;          /* all that is retained, for a receiver that has nothing */
+    struct zs_point end; /* this side's, at upto_lsn */
+    struct zs_digest sum;
+    uint64_t records, bytes;
+    const struct resume_point *resume; /* so much is there already, and counted; or NULL */
+};
+
+/* Send what `selection` gives, and count and sum it into *range. */
+int send_records(const struct send_job *job, const struct state_message *state,
+                 struct selection *selection, struct range *range, struct zs_error *e);
+
+#endif
