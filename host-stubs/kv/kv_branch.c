@@ -147,10 +147,9 @@ static int remove_metadata(struct kv *kv, const char *name, const struct branch_
                                     points_end.len);
     rocksdb_writebatch_delete_range(batch, blobs.bytes, blobs.len, blobs_end.bytes, blobs_end.len);
     batch_put(batch, &dead, "", 0);
-    char *error = NULL;
-    rocksdb_write(kv->db, kv->synced, batch, &error);
+    int rc = engine_write(kv, true, batch, RESERVE_REMOVE, "remove the branch", e);
     rocksdb_writebatch_destroy(batch);
-    return engine_check(error, "remove the branch", e);
+    return rc;
 }
 
 int kv_branch_delete(struct kv *kv, const char *name, struct zs_error *e)
@@ -206,9 +205,9 @@ static int reclaim(struct kv *kv, uint64_t space, struct zs_error *e)
         return error_memory(e);
     rocksdb_writebatch_delete_range(batch, from.bytes, from.len, to.bytes, to.len);
     rocksdb_writebatch_delete(batch, dead.bytes, dead.len);
-    rocksdb_write(kv->db, kv->unsynced, batch, &error);
+    int rc = engine_write(kv, false, batch, RESERVE_REMOVE, "remove a branch's records", e);
     rocksdb_writebatch_destroy(batch);
-    TRY(engine_check(error, "remove a branch's records", e));
+    TRY(rc);
 
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     if (flush == NULL)

@@ -425,9 +425,7 @@ static int commit_locked(struct zs_ingest *in, const struct zs_commit *c, struct
     TRY(metadata_put(in, c, e));
     if (in->stage != NULL)
         return stage_ingest(in->stage, e);
-    char *error = NULL;
-    rocksdb_write(in->kv->db, in->kv->synced, in->batch, &error);
-    return engine_check(error, "write the commit", e);
+    return engine_write(in->kv, true, in->batch, RESERVE_COMMIT, "write the commit", e);
 }
 
 int kv_ingest_commit(struct zs_ingest *in, const struct zs_commit *commit, struct zs_error *e)

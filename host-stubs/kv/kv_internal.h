@@ -2,6 +2,7 @@
  *
  *   kv.c         open and close, the engine's settings, recovery
  *   kv_engine.c  the engine's errors as ours; get, iterate, write
+ *   kv_write.c   writing batches
  *   kv_branch.c  branches by name; making and removing them; giving space back
  *   kv_read.c    snapshots and history
  *   kv_iter.c    iterators
@@ -29,6 +30,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* A branch name and a timeline that somebody is writing. */
@@ -78,6 +80,7 @@ struct kv {
     struct zs_snapshot *snapshots;
     struct kept *kept; /* in branch order */
     uint64_t next_space;
+    atomic_bool write_failed; /* kv_write.c */
 
     struct zs_store store;
 };
@@ -104,6 +107,17 @@ void engine_walk_close(struct engine_walk *walk);
 
 /* The next entry of a folder but "." and ".."; NULL at the end. */
 const char *folder_next(DIR *folder);
+
+/* ---- kv_write.c -------------------------------------------------------------------- */
+
+/* What is left on the disk beyond a batch: a commit leaves room for others and for the
+ * engine's files; a removal, which gives space back, needs little. */
+#define RESERVE_COMMIT ((size_t)8 << 20)
+#define RESERVE_REMOVE ((size_t)256 << 10)
+
+/* Write a batch.  53100 if it would not fit, and then nothing was tried. */
+int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,
+                 const char *doing, struct zs_error *e);
 
 void batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const void *value,
                size_t len);

@@ -1,0 +1,44 @@
+/* kv_write.c - every batch's way into the engine.
+ * RocksDB 7.8 that could not append to its log goes on with the same log when the disk
+ * has room again, and then aborts the process over a failed assertion.  So a batch that
+ * would not fit is refused before it gets there; and should one fail all the same, no
+ * other follows until the store is opened again, which recovers.
+ * Threads: any. */
+#include "kv/kv_internal.h"
+
+#include <errno.h>
+#include <sys/statvfs.h>
+
+/* Is there room for the batch, and for what the engine writes on its own account? */
+static int check_room(const struct kv *kv, size_t bytes, size_t reserve, const char *doing,
+                      struct zs_error *e)
+{
+    struct statvfs fs;
+    if (statvfs(kv->db_dir, &fs) != 0)
+        return error_errno(e, errno, "could not %s: the disk cannot be looked at", doing);
+    uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (left >= bytes + reserve)
+        return ZS_OK;
+    error_set(e, ZS_DISK_FULL, "could not %s: the disk is full", doing);
+    error_detail(e, "%llu bytes are left where %zu are needed, in \"%s\".",
+                 (unsigned long long)left, bytes + reserve, kv->db_dir);
+    return error_hint(e, "Free space on the disk of the repository and try again.");
+}
+
+int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,
+                 const char *doing, struct zs_error *e)
+{
+    size_t bytes = 0;
+    (void)rocksdb_writebatch_data(batch, &bytes);
+    if (atomic_load(&kv->write_failed)) {
+        error_set(e, ZS_IO_ERROR, "could not %s: a write to this store failed before", doing);
+        return error_hint(e, "See that the disk is sound and has room, then start the server "
+                             "again: zenith stop, zenith start.");
+    }
+    TRY(check_room(kv, bytes, reserve, doing, e));
+    char *error = NULL;
+    rocksdb_write(kv->db, sync ? kv->synced : kv->unsynced, batch, &error);
+    if (error != NULL)
+        atomic_store(&kv->write_failed, true);
+    return engine_check(error, doing, e);
+}
