@@ -11,6 +11,7 @@
 #include "cli/session.h"
 #include "cli/summary.h"
 #include "cli/target.h"
+#include "cli/value.h"
 #include "model/branch_name.h"
 #include "model/uri.h"
 
@@ -93,6 +94,8 @@ int transfer_run(struct cli *c, bool push, struct zs_error *e)
     const char *uri = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY_USAGE(target_split(c->args[1], &target, e));
+    TRY_USAGE(value_check_max_rate(c->max_rate, e));
+    TRY_USAGE(value_check_compression(c->compression, e));
     TRY_REPO(&repo, c, e);
     if (target.is_uri) {
         uri = target.origin;

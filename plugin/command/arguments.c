@@ -2,6 +2,7 @@
 #include "command/arguments.h"
 
 #include "base/error.h"
+#include "base/rate.h"
 #include "wire/batch.h"
 
 #include <ctype.h>
@@ -160,40 +161,6 @@ static bool bool_parse(const char *text, bool *out)
     return false;
 }
 
-bool rate_parse(const char *text, uint64_t *bps)
-{
-    char *end = NULL;
-    if (!isdigit((unsigned char)*text))
-        return false;
-    double value = strtod(text, &end);
-    double unit = 1;
-    size_t number = (size_t)(end - text); /* not 0x10 or 1e5, which strtod reads too */
-    size_t digits = strspn(text, "0123456789.");
-    switch (*end) {
-    case 'k':
-    case 'K':
-        unit = 1024.0;
-        break;
-    case 'm':
-    case 'M':
-        unit = 1024.0 * 1024;
-        break;
-    case 'g':
-    case 'G':
-        unit = 1024.0 * 1024 * 1024;
-        break;
-    default:
-        break;
-    }
-    end += unit > 1;
-    if (*end != '\0' || digits != number || !(value * unit <= 1e15))
-        return false;
-    if (value > 0 && value * unit < 1) /* 0 is no limit at all */
-        return false;
-    *bps = (uint64_t)(value * unit);
-    return true;
-}
-
 /* Whoever forgets a comma or a quote may have put a URI where an option was due. */
 static bool may_show(const char *name)
 {
@@ -212,8 +179,7 @@ int transfer_options_read(const struct arguments *a, struct transfer_options *o,
         } else if (strcasecmp(name, "progress") == 0) {
             good = bool_parse(value, &o->progress);
         } else if (strcasecmp(name, "max_rate") == 0) {
-            good = rate_parse(value, &o->max_rate_bps) &&
-                   (o->max_rate_bps == 0 || o->max_rate_bps >= 16384);
+            good = rate_limit_parse(value, &o->max_rate_bps);
         } else if (strcasecmp(name, "compression") == 0) {
             good = batch_encoding_parse(value, &encoding);
             o->encoding = encoding;

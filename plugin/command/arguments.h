@@ -48,9 +48,6 @@ struct transfer_options {
 int transfer_options_read(const struct arguments *a, struct transfer_options *o,
                           struct zs_error *e);
 
-/* "10M", "500k", "1.5G" bytes per second, powers of 1024; false if it is not one. */
-bool rate_parse(const char *text, uint64_t *bps);
-
 /* Append `word` quoted with ' to `line`; *used grows, false if it does not fit. */
 bool argument_quote(char *line, size_t size, size_t *used, const char *word);
 

@@ -1,10 +1,10 @@
-/* fuzz_text.c - LSNs, ids, digests, branch names and rates as text (model/, command/).
+/* fuzz_text.c - LSNs, ids, digests, branch names and rates as text (model/, base/).
  * Input: the text.
  * Holds: what is read, written again, is read as the same; a branch's name keeps its
  * rules. */
 #include "support.h"
 
-#include "command/arguments.h"
+#include "base/rate.h"
 #include "model/branch_name.h"
 #include "model/lsn.h"
 #include "wire/batch.h"

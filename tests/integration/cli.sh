@@ -35,6 +35,14 @@ must "and says so in init's own words" says 'zenith init.*70000'
 zenith push main B --frobnicate
 must "an unknown option is a usage error" exits 2
 must "an unknown option is named" says frobnicate
+# Values are looked at before the repository is, let alone a server.
+for value in "--max-rate abc" "--max-rate 1" "--compression gzip"; do
+    # shellcheck disable=SC2086
+    zenith push main B $value
+    must "push $value is a usage error" exits 2
+    must "push $value: the value is shown" says "\"${value#* }\""
+    must "push $value: and what is allowed" says 'hint: .*(16k|lz4)'
+done
 cd / || exit 1
 zenith branch list
 must "outside of any repository a command fails" not exits 0
