@@ -3,7 +3,8 @@
  *   kv.c         open and close, the engine's settings, recovery
  *   kv_engine.c  the engine's errors as ours; get, iterate, write
  *   kv_write.c   writing batches
- *   kv_branch.c  branches by name; making and removing them; giving space back
+ *   kv_lookup.c  branches by name; claims of those who write
+ *   kv_branch.c  making and removing branches; giving space back
  *   kv_read.c    snapshots and history
  *   kv_iter.c    iterators
  *   kv_blob.c    blobs
@@ -122,7 +123,7 @@ int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t r
 void batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const void *value,
                size_t len);
 
-/* ---- kv_branch.c ------------------------------------------------------------------- */
+/* ---- kv_lookup.c ------------------------------------------------------------------- */
 
 /* The branch's metadata as `options` see it.  42704. */
 int branch_read(struct kv *kv, const rocksdb_readoptions_t *options, const char *name,
@@ -142,6 +143,8 @@ int claim_check(const struct kv *kv, const char *name, struct zs_error *e);
 void claim_add(struct kv *kv, struct claim *claim);
 /* Locks the registry itself. */
 void claim_drop(struct kv *kv, struct claim *claim);
+
+/* ---- kv_branch.c ------------------------------------------------------------------- */
 
 /* Remove the records of a space whose branch is gone, unless a snapshot still shows
  * them.  What fails here is done at the next start. */
