@@ -17,6 +17,7 @@ static int run_add(struct cli *c, struct zs_error *e)
     CLEANUP(repo_close) struct repo repo = {.fd = -1};
     char shown[URI_SHOWN];
     TRY_USAGE(origin_name_check(c->args[0], e));
+    TRY_USAGE(target_uri_check(c->args[1], e));
     TRY_REPO(&repo, c, e);
     if (uri_check(&repo, c->args[1], shown, sizeof shown, e) != ZS_OK) {
         if (e->hint[0] == '\0')

@@ -61,7 +61,10 @@ int repo_find(const char *start, struct repo *out, struct zs_error *e)
     if (realpath(start == NULL ? "." : start, at) == NULL) {
         if (start == NULL)
             return error_errno(e, errno, "cannot tell the current folder");
-        error_errno(e, errno, "cannot enter %s", start);
+        if (errno == ENOENT || errno == ENOTDIR)
+            error_set(e, ZS_BAD_VALUE, "there is no folder %.300s", start);
+        else
+            error_errno(e, errno, "cannot enter %s", start);
         return error_hint(e, "Name a folder that exists behind -D.");
     }
     char from[PATH_MAX];

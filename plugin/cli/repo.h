@@ -16,7 +16,7 @@ struct repo {
 };
 
 /* The repository at `start` (NULL: the current folder) or the nearest above it.
- * 22023 if there is none, 0A000 if another version wrote it. */
+ * 22023 if there is none, or no such folder; 0A000 if another version wrote it. */
 int repo_find(const char *start, struct repo *out, struct zs_error *e);
 void repo_close(struct repo *r); /* CLEANUP(repo_close) struct repo r = {.fd = -1} */
 

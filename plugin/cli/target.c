@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "model/branch_name.h"
+#include "model/uri.h"
 
 #include <string.h>
 
@@ -20,6 +21,15 @@ int origin_name_check(const char *name, struct zs_error *e)
               plain == len && len <= ORIGIN_NAME_MAX ? "" : "...");
     return error_hint(e, "Use 1 to %d of A-Z a-z 0-9 . _ - and begin with a letter or a digit.",
                       ORIGIN_NAME_MAX);
+}
+
+int target_uri_check(const char *uri, struct zs_error *e)
+{
+    char scheme[URI_SCHEME_MAX + 1];
+    if (uri_scheme(uri, scheme))
+        return ZS_OK;
+    error_set(e, ZS_BAD_VALUE, "the URI does not begin with a scheme and \"://\"");
+    return error_hint(e, "Write it as postgresql://USER:PASSWORD@HOST:PORT.");
 }
 
 /* Where in a URI the ':' before the far branch is, or NULL. */

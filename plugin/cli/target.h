@@ -26,6 +26,10 @@ int target_split(const char *text, struct target *out, struct zs_error *e);
  * with '-' or '.'. */
 int origin_name_check(const char *name, struct zs_error *e);
 
+/* 22023, without the text, which may be a secret, unless it begins with a scheme and
+ * "://".  Which schemes there are is asked of the transports: uri_check.h. */
+int target_uri_check(const char *uri, struct zs_error *e);
+
 /* Write " 'text'" with each ' doubled: one argument of a server command. */
 void put_argument(FILE *f, const char *text);
 

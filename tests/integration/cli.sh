@@ -48,6 +48,9 @@ zenith branch list
 must "outside of any repository a command fails" not exits 0
 must "and says to run init" says 'zenith init'
 cd "$WORK" || exit 1
+zenith -D /nonexistent status
+must "a folder that is not there is a usage error" exits 2
+must "and is named" says '/nonexistent'
 
 # A repository: made once, found upwards.
 port=$(free_port)
@@ -112,7 +115,14 @@ must "user remove works" exits 0
 zenith -D A user remove writer
 must "a user that is gone cannot be removed" exits 1
 
-# Origins: what a person wrote stays.
+# Origins: what cannot be one, and then: what a person wrote stays.
+zenith -D A origin add 'a b' "postgresql://u:p@127.0.0.1:1"
+must "an origin's name that is none is a usage error" exits 2
+zenith -D A origin add b2 notauri
+must "so is a URI that is none" exits 2
+must "and the hint shows what one looks like" says 'hint: .*postgresql://'
+zenith -D A origin add b2 warp://127.0.0.1
+must "a scheme that no transport has is not" exits 1
 z A origin add first "postgresql://u:p@127.0.0.1:1" >/dev/null
 edit_by_hand() {
     {

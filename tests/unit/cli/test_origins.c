@@ -149,6 +149,8 @@ static void test_a_repository_is_found_and_its_version_read(void)
     repo_close(&up);
     ASSERT_FAILS(repo_find("/proc", &up, &e), ZS_BAD_VALUE);
     CU_ASSERT(strstr(e.hint, "zenith init") != NULL);
+    ASSERT_FAILS(repo_find("/nonexistent", &up, &e), ZS_BAD_VALUE);
+    CU_ASSERT(strstr(e.message, "/nonexistent") != NULL && strstr(e.hint, "-D") != NULL);
     write_file(f.dir, "version", "zenith-sync repository 99\n");
     ASSERT_FAILS(repo_find(f.dir, &up, &e), ZS_NOT_SUPPORTED);
     CU_ASSERT(strstr(e.detail, "99") != NULL && up.fd == -1);

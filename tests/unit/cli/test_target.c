@@ -69,6 +69,36 @@ static void test_targets_that_are_none_are_refused(void)
     ASSERT_OK(origin_name_check(name, &e));
 }
 
+/* Only what every URI begins with: what follows is the transport's to judge. */
+static void test_what_is_no_uri_is_told_without_being_shown(void)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        {"postgresql://h", true},
+        {"warp://h", true},
+        {"x://", true},
+        {"secret", false},
+        {"", false},
+        {"://secret", false},
+        {"h:5433", false},
+        {"/a/secret", false},
+        {"postgresql:/h", false},
+        {"1x://secret", false},
+        {" x://secret", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        if (cases[i].good) {
+            ASSERT_OK(target_uri_check(cases[i].text, &e));
+            continue;
+        }
+        ASSERT_FAILS(target_uri_check(cases[i].text, &e), ZS_BAD_VALUE);
+        CU_ASSERT(strstr(e.message, "secret") == NULL && strstr(e.hint, "postgresql://") != NULL);
+    }
+}
+
 static void test_arguments_are_quoted(void)
 {
     static const struct {
@@ -91,4 +121,6 @@ static void test_arguments_are_quoted(void)
 
 SUITE("cli/target", {"targets are split", test_targets_are_split},
       {"targets that are none are refused", test_targets_that_are_none_are_refused},
+      {"what is no URI is told without being shown",
+       test_what_is_no_uri_is_told_without_being_shown},
       {"arguments are quoted", test_arguments_are_quoted})
