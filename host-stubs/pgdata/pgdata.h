@@ -4,7 +4,8 @@
  * branch.  Threads: any; one call, one thread.
  *
  * What travels: all databases and tablespaces with all forks, unlogged relations too, the
- * SLRUs, prepared transactions, relation maps, top-level *.conf and PG_VERSION files, the
+ * SLRUs, prepared transactions, relation maps, PG_VERSION files, *.conf at the top and in
+ * folders right below it that are not PostgreSQL's own (as include_dir has them), the
  * origins of logical replication, pg_control and the checkpoint record.  Left behind: the
  * rest of pg_wal, statistics, replication slots, caches, temporary files, logs; anything
  * else is named in a note. */

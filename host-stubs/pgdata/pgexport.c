@@ -284,6 +284,7 @@ static int take_other(struct export *x, const struct pgkey *k, const struct zs_r
                       struct zs_error *e)
 {
     char name[PGKEY_NAME_MAX + 1];
+    struct pgpath folder;
     size_t head;
     if (!pgkey_file_parse(r, k, name, &head) || !pgpath_other_allowed(name))
         return damaged(x, "a file has a name that no data directory holds", r, e);
@@ -294,6 +295,8 @@ static int take_other(struct export *x, const struct pgkey *k, const struct zs_r
     for (unsigned i = 0; i < PGCONF_FILES; i++)
         if (strcmp(name, pgconf_names[i]) == 0)
             x->configured |= 1u << i;
+    if (k->piece == 0 && pgpath_configuration(name, &folder))
+        TRY(pgtree_folder(x->tree, folder.s, e));
     if (k->piece == 0)
         TRY(pgtree_file(x->tree, name, false, e));
     return pgtree_write(x->tree, (const uint8_t *)r->value + head, r->len - head, e);

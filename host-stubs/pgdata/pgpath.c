@@ -206,14 +206,40 @@ static const char *split(const char *path, char *head, size_t size)
     return slash + 1;
 }
 
+/* Visible, and of characters that mean nothing to any program that is given the name. */
+static bool is_plain(const char *name)
+{
+    static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return name[0] != '\0' && name[0] != '.' && name[0] != '-' && name[strspn(name, known)] == '\0';
+}
+
+bool pgpath_may_configure(const char *folder)
+{
+    /* PostgreSQL would take a folder of such a name for the file that it looks for. */
+    static const char *const files[] = {"tablespace_map", "promote", "logrotate", NULL};
+    return is_plain(folder) && strlen(folder) < PGPATH_MAX &&
+           pgpath_top_fate(folder) == PGPATH_UNKNOWN && !has_prefix(folder, "pg_") &&
+           !has_prefix(folder, "backup_") && !has_prefix(folder, "tablespace_map.") &&
+           !listed(folder, files);
+}
+
+bool pgpath_configuration(const char *path, struct pgpath *folder)
+{
+    const char *file = split(path, folder->s, sizeof folder->s);
+    return file != NULL && strlen(path) <= PGKEY_NAME_MAX && pgpath_may_configure(folder->s) &&
+           is_plain(file) && has_suffix(file, ".conf");
+}
+
 bool pgpath_other_allowed(const char *path)
 {
+    struct pgpath folder;
     char head[PGPATH_MAX];
     uint32_t number;
     if (strchr(path, '/') == NULL)
         return strcmp(path, "PG_VERSION") == 0 ||
                (has_suffix(path, ".conf") && pgpath_top_fate(path) == PGPATH_CARRIED);
-    if (strcmp(path, "pg_logical/replorigin_checkpoint") == 0)
+    if (strcmp(path, "pg_logical/replorigin_checkpoint") == 0 ||
+        pgpath_configuration(path, &folder))
         return true;
 
     const char *rest = split(path, head, sizeof head);

@@ -49,6 +49,13 @@ struct pgpath pgpath_twophase_file(uint32_t xid);
 /* Folder and file name as one path. */
 struct pgpath pgpath_join(const char *folder, const char *name);
 
+/* May a folder of the top hold configuration?  Any that has a plain name and no meaning to
+ * PostgreSQL may: include_dir can name it. */
+bool pgpath_may_configure(const char *folder);
+
+/* Is this FOLDER/FILE.conf with such a folder, both plain names?  Fills in the folder. */
+bool pgpath_configuration(const char *path, struct pgpath *folder);
+
 /* May a file of this path be among the "other files" of a branch? */
 bool pgpath_other_allowed(const char *path);
 

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct making {
     int root;
@@ -79,13 +81,52 @@ static int add_other(struct making *m, const char *path, struct zs_error *e)
     return ZS_OK;
 }
 
+/* A folder that may hold configuration. */
+struct configuring {
+    struct making *m;
+    const char *folder;
+    size_t carried, not_carried;
+};
+
+/* A file that may not be read is none of PostgreSQL's. */
+static int visit_configuration(void *context, const char *name, struct zs_error *e)
+{
+    struct configuring *c = context;
+    char path[PGKEY_NAME_MAX + 1];
+    struct pgpath folder;
+    int len = snprintf(path, sizeof path, "%s/%s", c->folder, name);
+    if (len < 0 || (size_t)len >= sizeof path || !pgpath_configuration(path, &folder) ||
+        faccessat(c->m->root, path, R_OK, AT_EACCESS) != 0) {
+        c->not_carried++;
+        return ZS_OK;
+    }
+    size_t before = c->m->plan->nothers;
+    TRY(add_other(c->m, path, e));
+    c->carried += c->m->plan->nothers - before;
+    return ZS_OK;
+}
+
+/* What is unknown at the top: its *.conf are carried if it is a folder, the rest named. */
+static int visit_unknown(struct making *m, const char *name, struct zs_error *e)
+{
+    struct configuring c = {.m = m, .folder = name};
+    struct stat st;
+    if (pgpath_may_configure(name) && fstatat(m->root, name, &st, 0) == 0 && S_ISDIR(st.st_mode) &&
+        faccessat(m->root, name, R_OK | X_OK, AT_EACCESS) == 0)
+        TRY(pgio_each(m->root, name, visit_configuration, &c, e));
+    if (c.carried == 0)
+        pgskipped_add(&m->skipped, "", name, "");
+    else if (c.not_carried > 0)
+        pgskipped_add(&m->skipped, "", name, " (but for its *.conf)");
+    return ZS_OK;
+}
+
 static int visit_top(void *context, const char *name, struct zs_error *e)
 {
     struct making *m = context;
     switch (pgpath_top_fate(name)) {
     case PGPATH_UNKNOWN:
-        pgskipped_add(&m->skipped, "", name, "");
-        return ZS_OK;
+        return visit_unknown(m, name, e);
     case PGPATH_LEFT_OUT:
         return ZS_OK;
     case PGPATH_CARRIED:

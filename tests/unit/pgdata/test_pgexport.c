@@ -28,6 +28,9 @@ static void add_more(struct world *w)
     crafted_text(&w->cluster, "pg_hba.conf", "");
     crafted_text(&w->cluster, "pg_ident.conf", "# nobody\n");
     crafted_text(&w->cluster, "pg_logical/replorigin_checkpoint", "origins");
+    crafted_folder(&w->cluster, "conf.d");
+    crafted_text(&w->cluster, "conf.d/10-memory.conf", "work_mem = 5MB\n");
+    crafted_text(&w->cluster, "conf.d/20-none.conf", "");
     (void)snprintf(target, sizeof target, "%s/elsewhere", w->cluster.dir);
     CU_ASSERT(mkdir(target, 0700) == 0);
     crafted_path(&w->cluster, "pg_tblspc/16400", link);
@@ -104,6 +107,10 @@ static void test_export_is_the_import(void)
     }
     CU_ASSERT(stat(w.out, &st) == 0 && (st.st_mode & 0777) == 0700);
     (void)snprintf(path, sizeof path, "%s/global/pg_control", w.out);
+    CU_ASSERT(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    (void)snprintf(path, sizeof path, "%s/conf.d", w.out);
+    CU_ASSERT(stat(path, &st) == 0 && (st.st_mode & 0777) == 0700);
+    (void)snprintf(path, sizeof path, "%s/conf.d/10-memory.conf", w.out);
     CU_ASSERT(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
     world_close(&w);
 }

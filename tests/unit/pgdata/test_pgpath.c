@@ -145,6 +145,8 @@ static void test_only_known_files_are_written(void)
     static const char *const good[] = {"PG_VERSION",
                                        "postgresql.conf",
                                        "x.conf",
+                                       "conf.d/10-memory.conf",
+                                       "My_settings/a.b.conf",
                                        "base/5/PG_VERSION",
                                        "pg_logical/replorigin_checkpoint",
                                        "pg_tblspc/16384/PG_15_202209061/5/PG_VERSION"};
@@ -167,11 +169,55 @@ static void test_only_known_files_are_written(void)
                                       ".conf",
                                       "pg_tblspc/16384/PG_14_1/5/PG_VERSION",
                                       "pg_tblspc/1663/PG_15_202209061/5/PG_VERSION",
-                                      "pg_logical/x"};
+                                      "pg_logical/x",
+                                      "conf.d/x",
+                                      "conf.d/.conf",
+                                      "conf.d/.x.conf",
+                                      "conf.d/-x.conf",
+                                      "conf.d//x.conf",
+                                      "conf.d/../x.conf",
+                                      "conf.d/sub/x.conf",
+                                      "conf.d/x y.conf",
+                                      "conf.d/x\n.conf",
+                                      "conf.d/",
+                                      "conf d/x.conf",
+                                      "./x.conf",
+                                      ".d/x.conf",
+                                      "-d/x.conf",
+                                      "x.conf/y.conf",
+                                      "base/x.conf",
+                                      "global/x.conf",
+                                      "log/x.conf",
+                                      "pg_wal/x.conf",
+                                      "pg_new/x.conf",
+                                      "PG_VERSION/x.conf",
+                                      "postmaster.pid/x.conf",
+                                      "standby.signal/x.conf",
+                                      "backup_label/x.conf",
+                                      "tablespace_map/x.conf"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         CU_ASSERT(pgpath_other_allowed(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT(!pgpath_other_allowed(bad[i]));
+}
+
+static void test_names_of_configuration_are_bounded(void)
+{
+    static const struct {
+        size_t folder, file; /* bytes, ".conf" among them */
+        bool is;
+    } cases[] = {{127, 127, true}, {128, 126, false}, {100, 154, true}, {100, 155, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[512];
+        size_t n = cases[i].folder, len = n + 1 + cases[i].file;
+        struct pgpath folder;
+        memset(path, 'x', sizeof path);
+        path[n] = '/';
+        memcpy(path + len - 5, ".conf", sizeof ".conf");
+        CU_ASSERT(pgpath_other_allowed(path) == cases[i].is);
+        CU_ASSERT(pgpath_configuration(path, &folder) == cases[i].is);
+        CU_ASSERT(!cases[i].is || strlen(folder.s) == n);
+    }
 }
 
 SUITE("pgdata/pgpath", {"a relation's file is told by its name", test_relation_names},
@@ -179,4 +225,5 @@ SUITE("pgdata/pgpath", {"a relation's file is told by its name", test_relation_n
       {"the top of a data directory is carried, left out or named", test_what_becomes_of_the_top},
       {"so is a database's folder", test_what_becomes_of_a_database},
       {"keys know their files, whatever their numbers", test_paths_of_keys},
-      {"no other path can be written by an export", test_only_known_files_are_written})
+      {"no other path can be written by an export", test_only_known_files_are_written},
+      {"a path of configuration fits into a value", test_names_of_configuration_are_bounded})
