@@ -41,11 +41,16 @@ static void list_names(const struct toml_doc *origins, char *out, size_t size)
     free((void *)names);
 }
 
-static int no_such_origin(const struct toml_doc *origins, const char *name, struct zs_error *e)
+/* wanted: for use, so that it may be added; else to be removed. */
+static int no_such_origin(const struct toml_doc *origins, const char *name, bool wanted,
+                          struct zs_error *e)
 {
     char names[300];
     list_names(origins, names, sizeof names);
     error_set(e, ZS_NO_SUCH_BRANCH, "there is no origin \"%s\"", name);
+    if (!wanted)
+        return names[0] == '\0' ? error_hint(e, "There are no origins here.")
+                                : error_hint(e, "There are: %s.", names);
     if (names[0] == '\0')
         return error_hint(e, "Add it with: zenith origin add %s URI", name);
     return error_hint(e, "There are: %s.  Add one with: zenith origin add %s URI", names, name);
@@ -56,7 +61,7 @@ int origins_find(const struct toml_doc *origins, const char *name, const char **
 {
     *uri = NULL;
     if (!toml_has(origins, TOML_PATH("origin", name)))
-        return no_such_origin(origins, name, e);
+        return no_such_origin(origins, name, true, e);
     TRY(toml_get_string(origins, TOML_PATH("origin", name, "uri"), uri, e));
     if (*uri != NULL)
         return ZS_OK;
@@ -89,7 +94,7 @@ int origins_remove(const struct repo *repo, const char *name, struct zs_error *e
     TRY(file_lock(repo, FILE_NAME ".lock", &lock, e));
     TRY(origins_load(repo, &origins, e));
     if (!toml_has(origins, TOML_PATH("origin", name)))
-        return no_such_origin(origins, name, e);
+        return no_such_origin(origins, name, false, e);
     TRY(toml_remove(origins, TOML_PATH("origin", name), &text, &len, e));
     return file_replace(repo, FILE_NAME, text, len, e);
 }

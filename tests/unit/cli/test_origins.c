@@ -85,8 +85,11 @@ static void test_origins_come_and_go(void)
     CU_ASSERT(strstr(e.hint, "remove a") != NULL && strstr(e.message, "s3cret") == NULL);
     ASSERT_OK(origins_remove(&f.repo, "a", &e));
     ASSERT_FAILS(origins_remove(&f.repo, "a", &e), ZS_NO_SUCH_BRANCH);
-    CU_ASSERT(strstr(e.hint, "b.c") != NULL);
+    ASSERT_TEXT(e.hint, "There are: b.c."); /* nobody who removes wants to add */
     expect(&f, "b.c", "y://h");
+    ASSERT_OK(origins_remove(&f.repo, "b.c", &e));
+    ASSERT_FAILS(origins_remove(&f.repo, "b.c", &e), ZS_NO_SUCH_BRANCH);
+    ASSERT_TEXT(e.hint, "There are no origins here.");
 }
 
 static void test_a_broken_file_is_left_alone(void)
