@@ -111,15 +111,19 @@ int print_json(cJSON *json, struct zs_error *e)
     return ZS_OK;
 }
 
-int print_result_json(const PGresult *rows, struct zs_error *e)
+cJSON *result_json(const PGresult *rows)
 {
     cJSON *object = cJSON_CreateObject();
-    if (object == NULL || cJSON_AddTrueToObject(object, "ok") == NULL ||
-        (PQntuples(rows) > 0 && !add_columns(object, rows, 0))) {
-        cJSON_Delete(object);
-        object = NULL;
-    }
-    return print_json(object, e);
+    if (object != NULL && cJSON_AddTrueToObject(object, "ok") != NULL &&
+        (PQntuples(rows) == 0 || add_columns(object, rows, 0)))
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}
+
+int print_result_json(const PGresult *rows, struct zs_error *e)
+{
+    return print_json(result_json(rows), e);
 }
 
 void print_clean(FILE *f, const char *text)

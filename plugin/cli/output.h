@@ -26,7 +26,9 @@ void json_layout(char *text);
 /* Print and free.  NULL is out of memory: 53200. */
 int print_json(cJSON *json, struct zs_error *e);
 
-/* An object with "ok": true in front of the row's members. */
+/* An object with "ok": true in front of the first row's members, if there is a row.
+ * NULL if memory is short. */
+cJSON *result_json(const PGresult *rows);
 int print_result_json(const PGresult *rows, struct zs_error *e);
 
 /* Text from elsewhere to a stream, cleaned. */

@@ -43,11 +43,10 @@ static int count_origins(const struct repo *repo, size_t *n, struct zs_error *e)
 
 static int print_status_json(const struct facts *f, struct zs_error *e)
 {
-    cJSON *root = row_json(f->server, 0);
+    cJSON *root = result_json(f->server);
     cJSON *transfers = f->transfers == NULL ? cJSON_CreateNull() : rows_json(f->transfers);
     cJSON *stages = f->stages == NULL ? cJSON_CreateNull() : rows_json(f->stages);
     if (root == NULL || transfers == NULL || stages == NULL ||
-        cJSON_AddTrueToObject(root, "ok") == NULL ||
         cJSON_AddNumberToObject(root, "origins", (double)f->origins) == NULL ||
         cJSON_AddItemToObject(root, "stages", stages) == 0) {
         cJSON_Delete(stages);

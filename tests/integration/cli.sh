@@ -85,6 +85,7 @@ cd "$WORK" || exit 1
 zenith status --json -D A
 must "options may follow arguments" exits 0
 must "status --json is an object" outputs "\"pid\": *\"?$first"
+must "which begins with ok" grep -q '"ok": true' <(head -n 2 <<<"$OUT")
 
 # A branch, and options behind arguments.
 zenith branch create one -D A

@@ -41,5 +41,25 @@ static void test_layout_leaves_strings_alone(void)
     ASSERT_TEXT(text, "{\n \"a\": \"x\ty\\\"\t\",\n \"b\\\\\": 1\n}");
 }
 
+static void test_a_result_begins_with_ok(void)
+{
+    static const char *const wanted[] = {"{\"ok\":true}",
+                                         "{\"ok\":true,\"name\":\"main\",\"records\":7}"};
+    PGresAttDesc columns[] = {{.name = "name"}, {.name = "records"}};
+    PGresult *rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    CU_ASSERT_FATAL(rows != NULL && PQsetResultAttrs(rows, 2, columns) != 0);
+    for (size_t i = 0; i < 2; i++) {
+        cJSON *object = result_json(rows);
+        char *text = cJSON_PrintUnformatted(object);
+        ASSERT_TEXT(text, wanted[i]);
+        free(text);
+        cJSON_Delete(object);
+        char name[] = "main", records[] = "7";
+        CU_ASSERT(PQsetvalue(rows, 0, 0, name, 4) != 0 && PQsetvalue(rows, 0, 1, records, 1) != 0);
+    }
+    PQclear(rows);
+}
+
 SUITE("cli/output", {"values have their JSON type", test_values_have_their_json_type},
+      {"a result begins with ok", test_a_result_begins_with_ok},
       {"layout leaves strings alone", test_layout_leaves_strings_alone})
