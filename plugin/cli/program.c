@@ -1,10 +1,13 @@
 /* program.c - see program.h.
  * posix_spawn: the child gets no memory of ours, and what goes in through the pipe
- * (a password) is in no argument list and no file. */
+ * (a password) is in no argument list and no file.  What it writes to standard error is
+ * kept in memory until it ends: a server that stays behind can hold nothing open that
+ * is waited for. */
 #include "cli/program.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/relay.h"
 #include "cli/repo.h"
 
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,13 +69,26 @@ static int input_pipe(const char *input, int *out, struct zs_error *e)
     return n == (ssize_t)len ? ZS_OK : error_set(e, ZS_IO_ERROR, "cannot write into a pipe");
 }
 
+/* The beginning of what the program wrote; errors are short. */
+static void relay(int fd)
+{
+    char text[16384];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    (void)fflush(stdout);
+    relay_errors(text, stderr);
+}
+
 int program_run(const struct program *p, const char *input, int *status, struct zs_error *e)
 {
     CLEANUP(fd_close) int from = -1;
+    CLEANUP(fd_close) int errors = memfd_create("errors", MFD_CLOEXEC);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t pipe_signal;
     pid_t pid = 0;
+    if (errors < 0)
+        return error_errno(e, errno, "cannot make room for what %s says", p->path);
     if (input != NULL)
         TRY(input_pipe(input, &from, e));
     if (posix_spawn_file_actions_init(&actions) != 0)
@@ -88,6 +105,8 @@ int program_run(const struct program *p, const char *input, int *status, struct 
     if (rc == 0 && from >= 0)
         rc = posix_spawn_file_actions_adddup2(&actions, from, STDIN_FILENO);
     if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    if (rc == 0)
         rc = posix_spawn(&pid, p->path, &actions, &attr, (char *const *)p->argv, environ);
     (void)posix_spawnattr_destroy(&attr);
     (void)posix_spawn_file_actions_destroy(&actions);
@@ -97,6 +116,7 @@ int program_run(const struct program *p, const char *input, int *status, struct 
     while (waitpid(pid, &state, 0) < 0)
         if (errno != EINTR)
             return error_errno(e, errno, "cannot wait for %s", p->path);
+    relay(errors);
     *status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
     return ZS_OK;
 }

@@ -25,7 +25,8 @@ void program_add_option(struct program *p, const char *option, const char *value
 int program_exec(const struct program *p, struct zs_error *e);
 
 /* Run it, with `input` (NULL: our own) on its standard input, and wait.  *status is
- * its exit status, 128 + signal if one ended it. */
+ * its exit status, 128 + signal if one ended it.  What it wrote to standard error is
+ * then written to ours (relay.h). */
 int program_run(const struct program *p, const char *input, int *status, struct zs_error *e);
 
 #endif

@@ -62,6 +62,8 @@ must "nobody else may read it" same "$(stat -c %a A/.zenith)" 700
 must "nor its configuration" same "$(stat -c %a A/.zenith/pageserver.toml)" 600
 zenith init -D A --port "$port"
 must "init does not make it twice" exits 1
+must "and says so as zenith does" grep -q '^zenith: ' "$WORK/.err"
+must "not as another program" not grep -qE '^(pageserver|HINT|DETAIL):' "$WORK/.err"
 zenith -D A status
 must "status says when no server runs" says 'not running|stopped|no server'
 zenith -D A stop
@@ -115,6 +117,7 @@ zenith -D A user remove writer
 must "user remove works" exits 0
 zenith -D A user remove writer
 must "a user that is gone cannot be removed" exits 1
+must "and zenith says so" grep -q '^zenith: ' "$WORK/.err"
 
 # Origins: what cannot be one, and then: what a person wrote stays.
 zenith -D A origin add 'a b' "postgresql://u:p@127.0.0.1:1"
@@ -182,6 +185,7 @@ zenith -D P init --port "$port"
 zenith -D P start
 must "a port in use fails the start" exits 1
 must "and is said" says 'in use|already'
+must "as zenith says it" grep -q '^zenith: ' "$WORK/.err"
 must "with the port" says "$port"
 zenith -D V init --port "$(free_port)"
 echo "zenith-sync repository 99" >V/.zenith/version
