@@ -69,6 +69,22 @@ void log_error(const struct log *log, uint32_t level, const char *what, const st
              e->detail[0] != '\0' ? "; " : "", e->detail, e->hint[0] != '\0' ? "; " : "", e->hint);
 }
 
+uint32_t log_failure_level(const char *sqlstate)
+{
+    static const struct {
+        const char *prefix;
+        uint32_t level;
+    } known[] = {{"XX", ZS_LOG_ERROR},
+                 {"58", ZS_LOG_ERROR},
+                 {"53", ZS_LOG_ERROR},
+                 {"08", ZS_LOG_WARNING},
+                 {"28", ZS_LOG_WARNING}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(sqlstate, known[i].prefix, 2) == 0)
+            return known[i].level;
+    return ZS_LOG_INFO;
+}
+
 void error_print(const struct zs_error *e)
 {
     (void)fprintf(stderr, "pageserver: %s\n", e->message);

@@ -19,6 +19,10 @@ void log_line(const struct log *log, uint32_t level, const char *format, ...) PR
 /* An error as one line: SQLSTATE, message, detail and hint. */
 void log_error(const struct log *log, uint32_t level, const char *what, const struct zs_error *e);
 
+/* How loud a command's failure with this SQLSTATE is: an error if this server or its machine
+ * is at fault, a warning if a peer or the way to it is, else for information. */
+uint32_t log_failure_level(const char *sqlstate);
+
 /* An error for a person at a terminal: "pageserver: message", DETAIL, HINT. */
 void error_print(const struct zs_error *e);
 

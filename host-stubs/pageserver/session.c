@@ -176,7 +176,7 @@ static void run_command(struct session *s, struct command *command, const char *
     sessions_command_end(&s->server->sessions, &s->entry);
     /* Only the command's name: its arguments may hold secrets. */
     if (*rc != ZS_OK)
-        log_error(&s->server->log, ZS_LOG_INFO, command->table.name, e);
+        log_error(&s->server->log, log_failure_level(e->sqlstate), command->table.name, e);
     *rc = reply_end(r, command->table.name, *rc, e);
 }
 
