@@ -168,7 +168,8 @@ static int folders_prepare(struct kv *kv, const char *dir, int create, struct zs
     if (access(kv->db_dir, F_OK) == 0)
         return folder_make(kv->stage_dir, e);
     error_set(e, ZS_IO_ERROR, "there is no store in \"%s\"", dir);
-    return error_hint(e, "\"zenith init\" makes one.");
+    return error_hint(e, "Put a copy of that folder back; or \"zenith init\" a new repository in "
+                         "another folder and pull into it.");
 }
 
 /* ---- open and close ---------------------------------------------------------------- */
@@ -234,6 +235,17 @@ static int start(struct kv *kv, const char *dir, int create, struct zs_error *e)
     return space_reclaim_all(kv, e);
 }
 
+/* Hints of a running server are of no use where none runs. */
+static void hint_damaged(const char *dir, struct zs_error *e)
+{
+    bool gone = strcmp(e->sqlstate, ZS_IO_ERROR) == 0 && strstr(e->detail, "No such file") != NULL;
+    if (gone || strcmp(e->sqlstate, ZS_CORRUPT) == 0 || strcmp(e->sqlstate, ZS_INTERNAL_ERROR) == 0)
+        (void)error_hint(e,
+                         "Check the disk; then put a copy of \"%s\" in its place, or \"zenith "
+                         "init\" a new repository in another folder and pull into it.",
+                         dir);
+}
+
 int kv_open(const char *dir, int create, struct kv **out, struct zs_error *e)
 {
     struct kv *kv = calloc(1, sizeof *kv);
@@ -244,6 +256,8 @@ int kv_open(const char *dir, int create, struct kv **out, struct zs_error *e)
     kv->store = functions;
     kv->store.self = kv;
     if (start(kv, dir, create, e) != ZS_OK) {
+        if (!create)
+            hint_damaged(dir, e);
         kv_close(kv);
         return ZS_FAIL;
     }

@@ -30,7 +30,8 @@ static void test_a_folder_that_does_not_fit_is_refused(void)
     struct folder folder = fixture_folder();
     const char *dir = folder.path;
     ASSERT_FAILS(kv_open(dir, 0, &kv, &e), ZS_IO_ERROR);
-    CU_ASSERT(strstr(e.message, "no store") != NULL && e.hint[0] != '\0');
+    CU_ASSERT(strstr(e.message, "no store") != NULL);
+    CU_ASSERT(strstr(e.hint, "in another folder") != NULL);
     ASSERT_OK(kv_open(dir, 1, &kv, &e));
     kv_close(kv);
     ASSERT_FAILS(kv_open(dir, 1, &kv, &e), ZS_ALREADY_EXISTS);
@@ -60,6 +61,27 @@ static void test_another_layout_is_refused(void)
     ASSERT_FAILS(kv_open(f.dir, 0, &kv, &e), ZS_NOT_SUPPORTED);
     CU_ASSERT(strstr(e.message, "zenith-sync kv 2") != NULL && e.hint[0] != '\0');
     fixture_remove(f.dir);
+}
+
+/* No server runs on such a store: nothing can be deleted from it or pulled into it. */
+static void test_a_damaged_store_says_what_to_do_without_it(void)
+{
+    static const char *const damages[] = {"echo garbage >'%s/db/CURRENT'", "rm '%s/db/CURRENT'",
+                                          "truncate -s 7 '%s'/db/MANIFEST-*",
+                                          "rm '%s'/db/MANIFEST-*"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        struct fixture f = fixture_open();
+        struct zs_error e = {0};
+        struct kv *kv = NULL;
+        char command[128];
+        write_pages(kv_store(f.kv), "bulk", 0, 1000, 0x20, BULK);
+        kv_close(f.kv);
+        (void)snprintf(command, sizeof command, damages[i], f.dir);
+        CU_ASSERT(system(command) == 0); /* NOLINT(concurrency-mt-unsafe): one thread */
+        CU_ASSERT(kv_open(f.dir, 0, &kv, &e) == ZS_FAIL);
+        CU_ASSERT(strstr(e.hint, f.dir) != NULL && strstr(e.hint, "in another folder") != NULL);
+        fixture_remove(f.dir);
+    }
 }
 
 static void test_a_start_removes_what_a_crash_left_in_the_stage(void)
@@ -103,6 +125,8 @@ SUITE("kv", {"content outlives a restart", test_content_outlives_a_restart},
        test_a_folder_that_does_not_fit_is_refused},
       {"a store in use is refused", test_a_store_in_use_is_refused},
       {"a store of another layout is refused", test_another_layout_is_refused},
+      {"a damaged store says what to do without it",
+       test_a_damaged_store_says_what_to_do_without_it},
       {"a start removes what a crash left in the stage",
        test_a_start_removes_what_a_crash_left_in_the_stage},
       {"the engine's errors get their SQLSTATE", test_engine_errors_get_their_sqlstate})
