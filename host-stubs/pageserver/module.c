@@ -2,8 +2,8 @@
 #include "pageserver/module.h"
 
 #include "base/cleanup.h"
-#include "base/error.h"
 #include "base/elf_check.h"
+#include "base/error.h"
 
 #include <dlfcn.h>
 #include <errno.h>
