@@ -71,6 +71,12 @@ static int32_t commit_and_cancel(struct zs_ingest *in, const struct zs_commit *c
     return committing.inner.ingest_commit(in, commit, e);
 }
 
+static int first_phase(void *context, const struct transfer_facts *facts)
+{
+    *(enum transfer_phase *)context = facts->phase;
+    return 1;
+}
+
 static void test_a_cancel_during_the_commit_is_too_late_and_said(void)
 {
     for (int way = 0; way < WAYS; way++) {
@@ -89,6 +95,11 @@ static void test_a_cancel_during_the_commit_is_too_late_and_said(void)
             told = told || (error_is(&c.s.notices[i], "01000") &&
                             strstr(c.s.notices[i].message, "complete") != NULL);
         CU_ASSERT(told && same_branch(&w.a, "main", &w.b, "main"));
+        /* The far side heard how it ended, too. */
+        enum transfer_phase phase = PHASE_FAILED;
+        struct side *far = side_of(&w, ways[way].runs == 'a' ? 'b' : 'a');
+        must(transfer_list_visit(far->module.transfers, first_phase, &phase, &c.e), &c.e);
+        CU_ASSERT_EQUAL(phase, PHASE_DONE);
         client_close(&c);
         world_close(&w);
     }

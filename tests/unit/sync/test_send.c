@@ -29,7 +29,15 @@ struct scene {
     struct done_message done;   /* what an honest one says at the end */
     char answer_to;             /* the message that the receiver ends after; 0: none */
     bool answers;               /* and whether with DONE */
+    bool fails;                 /* instead its command fails, with far_failure */
+    bool ended;                 /* it has */
 };
+
+/* What a far server says of a command that it cancels itself. */
+static const struct zs_error far_failure = {.sqlstate = ZS_CANCELLED,
+                                            .message = "the server is shutting down",
+                                            .detail = "Nothing was changed there.",
+                                            .hint = "Wait for it to come back."};
 
 static void must(int rc, const struct zs_error *e)
 {
@@ -62,6 +70,9 @@ static int32_t hear_and_answer(void *self, const void *msg, uint64_t len, struct
     TRY(s->near.send(s->near.self, msg, len, e));
     if (*(const char *)msg != s->answer_to)
         return ZS_OK;
+    s->ended = s->fails;
+    if (s->fails)
+        return ZS_OK;
     if (s->answers)
         say_done(s);
     return s->far.finish(s->far.self, e);
@@ -71,6 +82,10 @@ static int32_t pass_recv(void *self, int32_t timeout_ms, const void **msg, uint6
                          struct zs_error *e)
 {
     const struct scene *s = self;
+    if (s->ended) {
+        *e = far_failure;
+        return ZS_RECV_ERROR;
+    }
     return s->near.recv(s->near.self, timeout_ms, msg, len, e);
 }
 
@@ -404,7 +419,26 @@ static void test_a_connection_lost_after_the_commit_says_what_is_open(void)
     }
 }
 
-SUITE("sync/send", {"batches are full", test_batches_are_full},
+/* The far side's word about its own end is final: it is not made a guess of. */
+static void test_a_far_cancel_after_the_commit_is_told_as_it_was_said(void)
+{
+    struct scene s;
+    struct outcome o;
+    struct zs_error e = {0};
+    scene_open(&s, 0);
+    s.fails = true;
+    say_state(&s);
+    ASSERT_FAILS(run(&s, (struct send_job){0}, false, &o, &e), ZS_CANCELLED);
+    ASSERT_TEXT(e.message, far_failure.message);
+    ASSERT_TEXT(e.detail, far_failure.detail);
+    ASSERT_TEXT(e.hint, far_failure.hint);
+    scene_close(&s);
+}
+
+SUITE("sync/send",
+      {"a far cancel after the commit is told as it was said",
+       test_a_far_cancel_after_the_commit_is_told_as_it_was_said},
+      {"batches are full", test_batches_are_full},
       {"the encoding is one that the receiver reads",
        test_the_encoding_is_one_that_the_receiver_reads},
       {"the lower rate holds", test_the_lower_rate_holds},
