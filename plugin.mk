@@ -284,6 +284,23 @@ fuzz: deps
 fuzz-replay: deps
 	$(again) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" run-fuzz-replay
 
+# ---- coverage: which branches of plugin/ the tests take (tests/coverage/report) -----------
+
+# install.sh is left out: it builds for itself.
+DEPS_COVERAGE := python3
+COVERAGE = --coverage -fprofile-update=atomic -w
+COVERAGE_SCRIPTS := $(filter-out %/install.sh,$(INTEGRATION))
+
+.PHONY: coverage run-coverage
+run-coverage: all $(UNIT) $(CONTRACT)
+	@find $(BUILD)/obj -name '*.gcda' -delete
+	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(UNIT)
+	@tests/coverage/report $(BUILD)
+coverage: deps
+	@.ci/deps $(DEPS_COVERAGE)
+	$(again) BUILD=$(BUILD)/coverage CC=gcc CXX=g++ OPT="-O0 -g" CFLAGS="$(COVERAGE)" \
+		CXXFLAGS="$(COVERAGE)" LDFLAGS=--coverage run-coverage
+
 # ---- install -------------------------------------------------------------------------
 
 bindir := $(PREFIX)/bin
@@ -339,6 +356,7 @@ help:
 	@echo "  check-asan     with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "  check-tsan     with ThreadSanitizer"
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
+	@echo "  coverage       which branches of plugin/ the tests take, file by file"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_MB=$(BENCH_MB)"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
 	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"
