@@ -216,8 +216,8 @@ abi: all
 	@tests/run -j $(JOBS) abi $(ABI)
 integration: all
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
-run-check: all $(UNIT) $(CONTRACT)
-	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT)
+run-check: all $(UNIT) $(CONTRACT) $(REPLAY)
+	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT) $(REPLAY)
 run-asan: all $(UNIT) $(CONTRACT) $(REPLAY)
 	@SHORT=1 tests/run -j $(JOBS) check-asan $(INTEGRATION_SHORT) $(CONTRACT) $(UNIT) $(REPLAY)
 run-tsan: $(UNIT_TSAN) $(CONTRACT_TSAN)

@@ -14,9 +14,10 @@ static void check_allowed(const char *path)
 {
     char copy[512];
     HOLDS(path[0] != '/');
-    if (strlen(path) >= sizeof copy)
+    size_t room = strlen(path) + 2;
+    if (room > sizeof copy)
         return;
-    (void)snprintf(copy, sizeof copy, "%s/", path);
+    (void)snprintf(copy, room, "%s/", path);
     for (const char *part = copy; *part != '\0'; part += strcspn(part, "/") + 1) {
         size_t len = strcspn(part, "/");
         HOLDS(len > 0 && !(len == 1 && part[0] == '.') && !(len == 2 && !memcmp(part, "..", 2)));

@@ -103,6 +103,12 @@ static const struct seed seeds[] = {
     SEED("control", "done",
          "\3{\"protocol\":1,\"verdict\":\"equal\",\"common_lsn\":\"0/0\",\"timeline\":\"" ID
          "\",\"last\":" POINT "} "),
+    SEED("control", "ack", "\4{\"protocol\":1,\"records\":\"4\",\"bytes\":\"9\"}"),
+    SEED("control", "resume",
+         "\0{\"protocol\":1,\"exists\":true,\"digests\":true,\"timeline\":\"" ID
+         "\",\"last\":" OLDER ",\"resume\":true,\"resume_to\":" POINT ",\"resume_key\":\"" ID
+         "\",\"resume_key_end\":7,\"resume_lsn\":\"0/1800\",\"resume_sum\":\"" ID
+         "\",\"resume_records\":\"2\",\"resume_bytes\":\"16384\"}"),
     SEED("control", "newer", "\0{\"protocol\":2}"),
     SEED("control", "cut", "\0{\"protocol\":1,"),
 };

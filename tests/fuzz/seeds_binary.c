@@ -4,14 +4,18 @@
 #include "../unit/pgdata/crafted.h"
 
 #include "base/bytes.h"
-#include "kv/kv_layout.h"
+#include "kv/kv_internal.h"
 #include "pageserver/pgwire.h"
 #include "pgdata/pgkey.h"
 #include "sync/change_map.h"
+#include "sync/resume.h"
 #include "wire/batch.h"
 
+#include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Bytes as they are: no NUL is wanted behind them. */
 static void put(void *at, const void *bytes, size_t n)
@@ -215,8 +219,68 @@ static void seeds_kv(void)
     write_behind("kv_layout", "dead", (uint8_t)k.len, k.bytes, k.len);
 }
 
+static void seeds_stage(void)
+{
+    uint8_t token[RESUME_TOKEN_BYTES];
+    const struct resume_token t = {
+        .from = {.lsn = 0x1000, .records = 3, .bytes = 64},
+        .at = {.present = true, .to = {.lsn = 0x2000, .bytes = 8192}, .lsn = 0x1800, .bytes = 99}};
+    resume_token_encode(&t, token);
+    write_behind("resume", "token", 0, token, sizeof token);
+    write_behind("resume", "mended", 1, token, sizeof token);
+    write_behind("resume", "cut", 0, token, sizeof token - 1);
+
+    struct zs_error e;
+    uint64_t sizes[] = {4096, 100};
+    struct manifest m = {.branch = "main",
+                         .base = {.space = 4, .last_valid_lsn = 0x1000},
+                         .target_lsn = 0x2000,
+                         .token_bytes = sizeof token,
+                         .nfiles = 2,
+                         .sizes = sizes};
+    memcpy(m.token, token, sizeof token);
+    char folder[] = "/tmp/zs-seed-XXXXXX", path[64];
+    uint8_t file[2048];
+    if (mkdtemp(folder) == NULL)
+        abort();
+    must(manifest_write(&m, folder, &e));
+    (void)snprintf(path, sizeof path, "%s/manifest", folder);
+    FILE *f = fopen(path, "rb");
+    size_t n = f == NULL ? 0 : fread(file, 1, sizeof file, f);
+    if (n == 0 || fclose(f) != 0 || unlink(path) != 0 || rmdir(folder) != 0)
+        abort();
+    put_u64le(file + 402, 1700000000); /* not the time of today */
+    write_behind("manifest", "sound", 1, file, n);
+    write_behind("manifest", "damaged", 0, file, n);
+    write_behind("manifest", "cut", 1, file, n - 9);
+}
+
+/* A shared object of two segments, the second of them at the file's end. */
+static void seeds_elf(void)
+{
+    static const char *const names[] = {"whole", "short", "far"};
+    for (size_t i = 0; i < 3; i++) {
+        Elf64_Ehdr header = {
+            .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB},
+            .e_type = ET_DYN,
+            .e_machine = EM_X86_64,
+            .e_phoff = sizeof header,
+            .e_phentsize = sizeof(Elf64_Phdr),
+            .e_phnum = 2};
+        const Elf64_Phdr segments[] = {
+            {.p_type = PT_LOAD, .p_filesz = 64},
+            {.p_type = PT_DYNAMIC, .p_offset = i == 2 ? UINT64_MAX : 176, .p_filesz = 40 + i}};
+        uint8_t file[216] = {0};
+        put(file, &header, sizeof header);
+        put(file + sizeof header, segments, sizeof segments);
+        seed_write("elf", names[i], file, sizeof file);
+    }
+}
+
 void seeds_binary(void)
 {
+    seeds_stage();
+    seeds_elf();
     seeds_batch();
     seeds_change_map();
     seeds_pgwire();
