@@ -218,8 +218,9 @@ integration: all
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
 run-check: all $(UNIT) $(CONTRACT) $(REPLAY)
 	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT) $(REPLAY)
-run-asan: all $(UNIT) $(CONTRACT) $(REPLAY)
-	@SHORT=1 tests/run -j $(JOBS) check-asan $(INTEGRATION_SHORT) $(CONTRACT) $(UNIT) $(REPLAY)
+run-asan: all $(UNIT) $(CONTRACT) $(REPLAY) $(BUILD)/tests/load/load
+	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
+		$(UNIT) $(REPLAY)
 run-tsan: $(UNIT_TSAN) $(CONTRACT_TSAN)
 	@tests/run -j $(JOBS) check-tsan $(CONTRACT_TSAN) $(UNIT_TSAN)
 
@@ -301,6 +302,19 @@ coverage: deps
 	$(again) BUILD=$(BUILD)/coverage CC=gcc CXX=g++ OPT="-O0 -g" CFLAGS="$(COVERAGE)" \
 		CXXFLAGS="$(COVERAGE)" LDFLAGS=--coverage run-coverage
 
+# ---- load: many clients at once, for ten minutes ---------------------------------------
+
+LOAD_SECONDS ?= 600
+$(BUILD)/tests/load/load: $(call objects_of,$(wildcard tests/load/*.c)) \
+		$(call archives,stub store model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_PROGRAM)
+.PHONY: load run-load
+run-load: all $(BUILD)/tests/load/load
+	@tests/load/load.sh $(LOAD_SECONDS)
+load: deps
+	$(again) run-load
+
 # ---- install -------------------------------------------------------------------------
 
 bindir := $(PREFIX)/bin
@@ -343,7 +357,7 @@ format-check:
 	clang-format --dry-run -Werror $(C_FILES) $(CXX_FILES) $(HEADERS)
 tidy:
 	@printf '%s\n' $(C_FILES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c11 $(CPPFLAGS_ALL)
-	shellcheck -x .ci/run .ci/deps tests/run $(ABI) $(INTEGRATION) tests/demo/*.sh tests/bench/*.sh
+	shellcheck -x .ci/run .ci/deps tests/run $(ABI) $(INTEGRATION) tests/demo/*.sh tests/bench/*.sh tests/load/*.sh
 clean:
 	rm -rf $(BUILD)
 
@@ -357,6 +371,7 @@ help:
 	@echo "  check-tsan     with ThreadSanitizer"
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
+	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_MB=$(BENCH_MB)"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
 	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"
