@@ -21,7 +21,6 @@ SAN ?=
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
-BENCH_MB ?= 1500
 comma := ,
 
 .PHONY: all
@@ -247,8 +246,15 @@ demo: deps
 	$(again) all
 	@tests/demo/demo.sh
 bench: deps-bench
-	$(again) all
-	@tests/bench/bench.sh $(BENCH_MB)
+	$(again) all bench-tools
+	@tests/bench/bench.sh
+
+BENCH_TOOLS := $(BUILD)/tests/bench/fill $(BUILD)/tests/bench/link
+.PHONY: bench-tools
+bench-tools: $(BENCH_TOOLS)
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,kv store model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_PROGRAM)
 
 # ---- fuzz: decoders of bytes that somebody else chose (tests/fuzz/support.h) -----------
 
@@ -372,7 +378,7 @@ help:
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
-	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_MB=$(BENCH_MB)"
+	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
 	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"
 	@echo "  clean          remove $(BUILD)/"

@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# measure.sh - timing, memory and touching, for bench.sh.  Sourced, not run.
+#
+# A sample is one number in a line of RESULTS/samples/KEY; a key is PART.SIZE.WHAT, and the
+# files stay, so that parts can be run one by one and told together (report.sh).
+
+# timed KEY COMMAND...: its milliseconds become a sample.  What earlier steps left to be
+# written is written before.  A command that fails ends the part.
+timed() {
+    local key=$1 begin end
+    shift
+    sync -f "$WORK"
+    begin=${EPOCHREALTIME/./}
+    "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || broken "$@"
+    end=${EPOCHREALTIME/./}
+    sample "$key" "$(awk -v us=$((end - begin)) 'BEGIN {printf "%.1f", us / 1000}')"
+}
+# quietly COMMAND...: the same, of no interest.
+quietly() { "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || broken "$@"; }
+broken() {
+    cat "$WORK/.out" "$WORK/.err"
+    echo "bench: $* failed" >&2
+    exit 1
+}
+sample() { echo "$2" >>"$RESULTS/samples/$1"; }
+
+# forget PART[.SIZE]: its samples of an earlier run.
+forget() { rm -f "$RESULTS/samples/$1".*; }
+
+# field NAME: a number of the last command's JSON.
+field() { grep -oE "\"$1\": *\"?[0-9]+" "$WORK/.out" | grep -oE '[0-9]+$' | head -n 1; }
+
+# touch_disk FOLDER [TIMES]: so many times the bytes of the cluster written there and removed,
+# so that whoever writes next finds blocks that the disk has seen before.
+touch_disk() {
+    local times=${2:-1}
+    while [ $((times--)) -gt 0 ]; do cat "$WORK/bytes"; done >"$1/.touch"
+    sync "$1/.touch" && rm "$1/.touch" && sync -f "$1"
+}
+
+# ---- memory -------------------------------------------------------------------------------
+
+# proc_kib NAME FIELD: of the server's /proc/PID/status, into KIB.
+proc_kib() {
+    local name value rest
+    KIB=0
+    while read -r name value rest; do
+        [ "$name" != "$2:" ] || { KIB=$value && return; }
+    done <"/proc/$(<"$WORK/$1.pid")/status"
+}
+sample_memory() { # NAME: the highest RssAnon in KiB, until stopped
+    local max=0
+    while proc_kib "$1" RssAnon 2>/dev/null && [ "$KIB" -gt 0 ]; do
+        [ "$KIB" -le "$max" ] || { max=$KIB && echo "$max" >"$WORK/$1.anon"; }
+        sleep 0.01
+    done
+}
+mib() { awk -v kib="$1" 'BEGIN {printf "%.1f", kib / 1024}'; }
+
+# watched KEY NEAR FAR COMMAND...: timed, both servers fresh, and what it added to each at
+# most becomes KEY.{near,far}.{anon,peak} in MiB: anonymous memory, looked at 100 times a
+# second; and all of it, files that are mapped included, as the kernel counts the peak.
+watched() {
+    local key=$1 side name pids=()
+    local -A server=([near]=$2 [far]=$3) anon peak
+    shift 3
+    for side in near far; do
+        name=${server[$side]}
+        quietly z "$name" stop
+        quietly z "$name" start
+        pid_of "$name" >"$WORK/$name.pid"
+        echo 5 >"/proc/$(<"$WORK/$name.pid")/clear_refs" # the peak counts from here
+        proc_kib "$name" VmHWM && peak[$side]=$KIB
+        proc_kib "$name" RssAnon && anon[$side]=$KIB
+        echo "$KIB" >"$WORK/$name.anon"
+        sample_memory "$name" &
+        pids+=($!)
+    done
+    timed "$key.ms" "$@"
+    { kill "${pids[@]}" && wait "${pids[@]}"; } 2>/dev/null
+    for side in near far; do
+        name=${server[$side]}
+        sample "$key.$side.anon" "$(mib $(($(<"$WORK/$name.anon") - anon[$side])))"
+        proc_kib "$name" VmHWM
+        sample "$key.$side.peak" "$(mib $((KIB - peak[$side])))"
+    done
+}

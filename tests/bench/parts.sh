@@ -1,0 +1,167 @@
+# shellcheck shell=bash
+# parts.sh - the parts of the benchmark that need a cluster, for bench.sh.  Sourced, not run.
+#
+# Each is called with a size in MB, with servers A, B and C of which A has the cluster as
+# "main"; from `nothing` on B and C have it, too.  Each leaves things as it found them, but for
+# changes that all three have.
+
+# In turns: ours, and each rival.  The disk is touched before each.
+part_first() {
+    local size=$1 round
+    one_write # the page cache has now read what it writes
+    gone write
+    for round in $(seq "$ROUNDS"); do
+        touch_disk "$WORK/B/.zenith"
+        timed "first.$size.push" z A push main "B:round-$round"
+        touch_disk "$WORK/C/.zenith"
+        timed "first.$size.pull" z C pull main "B:round-$round"
+        quietly z B branch delete "round-$round"
+        quietly z C branch delete main
+        touch_disk "$WORK/there"
+        with_server timed "first.$size.basebackup" basebackup
+        gone basebackup
+        touch_disk "$WORK/there"
+        with_server timed "first.$size.basebackup_plain" basebackup_plain
+        gone plain
+        touch_disk "$WORK/there"
+        timed "first.$size.rsync" copy_rsync
+        gone rsync
+        touch_disk "$WORK/there"
+        timed "first.$size.cp" copy_cp
+        gone cp
+        touch_disk "$WORK/there"
+        timed "first.$size.write" one_write
+        gone write
+    done
+}
+
+part_nothing() {
+    local size=$1 round
+    for round in $(seq $((ROUNDS * 3))); do
+        timed "nothing.$size.push" z A push main B
+        timed "nothing.$size.pull" z C pull main B
+    done
+}
+
+# That share of the pages changes, in place, between two pushes.  A round takes the shares in
+# turn; pg_basebackup copies all of it whatever changed, and so runs once a round.
+part_increments() {
+    local size=$1 round percent backup key
+    touch_disk "$WORK/there"
+    quietly copy_rsync
+    for round in $(seq "$ROUNDS"); do
+        for percent in 0.1 1 10; do
+            backup=()
+            [ "$percent" != 1 ] || backup=(timed "increments.$size.basebackup" basebackup)
+            change "$percent" "$BYTES" "${backup[@]}"
+            gone basebackup
+            quietly z A import main "$PG_ROOT/src"
+            key=increments.$size.$percent
+            timed "$key.push" z A push main B --json
+            sample "$key.raw_bytes" "$(field raw_bytes)"
+            sample "$key.wire_bytes" "$(field wire_bytes)"
+            timed "$key.pull" z C pull main B
+            timed "$key.rsync" copy_rsync
+        done
+    done
+    gone rsync
+}
+
+# One push, and four branches at once to four branches; how long each of the four took.
+part_several() {
+    local size=$1 round i
+    for i in 1 2 3 4; do quietly z A import "several-$i" "$PG_ROOT/src"; done
+    for round in $(seq "$ROUNDS"); do
+        touch_disk "$WORK/B/.zenith"
+        timed "several.$size.one" z A push main B:several-0
+        quietly z B branch delete several-0
+        touch_disk "$WORK/B/.zenith" 4
+        timed "several.$size.four" four_pushes
+        cat "$WORK"/several.[1-4] >>"$RESULTS/samples/several.$size.each"
+        sample "several.$size.spread" \
+            "$(sort -n "$WORK"/several.[1-4] | awk 'NR == 1 {a = $1} {b = $1} END {printf "%.2f", b / a}')"
+        for i in 1 2 3 4; do quietly z B branch delete "several-$i"; done
+    done
+    for i in 1 2 3 4; do quietly z A branch delete "several-$i"; done
+}
+four_pushes() {
+    local i begin=${EPOCHREALTIME/./} pids=() failed=0
+    for i in 1 2 3 4; do
+        {
+            z A push "several-$i" B &&
+                echo $(((${EPOCHREALTIME/./} - begin) / 1000)) >"$WORK/several.$i"
+        } &
+        pids+=($!)
+    done
+    for i in "${pids[@]}"; do wait "$i" || failed=1; done
+    return $failed
+}
+
+METHODS="none lz4 zstd auto"
+# Those methods that this build takes.
+methods() {
+    local method
+    for method in $METHODS; do
+        z A push main B --dry-run --compression "$method" >"$WORK/.out" 2>&1 && echo "$method"
+    done
+}
+part_compression() {
+    local size=$1 round method
+    for round in $(seq "$ROUNDS"); do
+        for method in $(methods); do
+            touch_disk "$WORK/B/.zenith"
+            timed "compression.$size.$method" z A push main B:compressed --compression "$method" --json
+            [ "$round" -gt 1 ] || sample "compression.$size.$method.wire_bytes" "$(field wire_bytes)"
+            quietly z B branch delete compressed
+        done
+    done
+}
+
+# 100 ms there and back, with at most 2 MiB on the way in each direction: one TCP stream of
+# such a window carries 42 MB/s.  Beside it, how long one bare stream takes there for the same
+# bytes; and the same where nothing but the delay is in the way (wide).
+LINK_MS=50 LINK_WINDOW=2097152
+link_start() {
+    local name
+    local -A gate
+    for name in far bare sink far_wide bare_wide; do gate[$name]=$(free_port); done
+    BARE=${gate[bare]} BARE_WIDE=${gate[bare_wide]}
+    "$TOOLS/link" delay "${gate[far]}" "${PORT[B]}" $LINK_MS $LINK_WINDOW >"$WORK/link.far" &
+    "$TOOLS/link" delay "${gate[far_wide]}" "${PORT[B]}" $LINK_MS >"$WORK/link.far_wide" &
+    "$TOOLS/link" receive "${gate[sink]}" >"$WORK/link.sink" &
+    "$TOOLS/link" delay "$BARE" "${gate[sink]}" $LINK_MS $LINK_WINDOW >"$WORK/link.bare" &
+    "$TOOLS/link" delay "$BARE_WIDE" "${gate[sink]}" $LINK_MS >"$WORK/link.bare_wide" &
+    for name in far bare sink far_wide bare_wide; do
+        poll 10 grep -q ready "$WORK/link.$name" || exit 1
+    done
+    for name in far far_wide; do
+        quietly z A origin add $name "postgresql://writer:s3cret%2Fp%40ss@127.0.0.1:${gate[$name]}"
+    done
+}
+part_link() {
+    local size=$1 round method key percent
+    link_start
+    for round in $(seq "$ROUNDS"); do
+        touch_disk "$WORK/B/.zenith"
+        timed "link.$size.first.bare" "$TOOLS/link" send "$BARE" "$BYTES"
+        for method in $(methods); do
+            timed "link.$size.first.$method" z A push main far:link --compression "$method"
+            quietly z B branch delete link
+        done
+        timed "link.$size.wide.bare" "$TOOLS/link" send "$BARE_WIDE" "$BYTES"
+        timed "link.$size.wide.none" z A push main far_wide:link --compression none
+        quietly z B branch delete link
+        for percent in 0.1 1; do
+            change "$percent" "$BYTES"
+            quietly z A import main "$PG_ROOT/src"
+            key=link.$size.$percent
+            timed "$key.none" z A push main far --compression none --json
+            timed "$key.bare" "$TOOLS/link" send "$BARE" "$(field wire_bytes)"
+        done
+        timed "link.$size.nothing.none" z A push main far
+        timed "link.$size.nothing.bare" "$TOOLS/link" send "$BARE" 1000
+    done
+    for key in far far_wide; do quietly z A origin remove $key; done
+    quietly z C pull main B
+    kill_jobs
+}

@@ -1,0 +1,240 @@
+#!/usr/bin/env bash
+# report.sh - what bench.sh measured, as tables (BUILD/bench/table.md, and on the screen), as
+# BUILD/bench/bench.json, and as plots.  What was not measured is left out.
+set -u
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+RESULTS=$(realpath -m "${BUILD:-$ROOT/build}")/bench
+cd "$RESULTS/samples" || exit 1
+SIZES=$(for f in size.*.bytes; do [ ! -e "$f" ] || { f=${f#size.} && echo "${f%.bytes}"; }; done | sort -n)
+SMALLEST=$(head -n 1 <<<"$SIZES")
+PERCENTS="0.1 1 10"
+
+# ---- numbers ---------------------------------------------------------------------------------
+
+# median KEY, highest KEY: nothing if it was not measured.
+median() {
+    [ ! -e "$1" ] || sort -n "$1" |
+        awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
+}
+highest() { [ ! -e "$1" ] || sort -n "$1" | tail -n 1; }
+quotient() { awk -v a="$1" -v b="$2" 'BEGIN {if (a != "" && b > 0) printf "%.2f", a / b}'; }
+megabytes() { awk -v b="$(median "size.$1.bytes")" 'BEGIN {printf "%.0f", b / 1000000}'; }
+milliseconds() { awk -v ms="$1" 'BEGIN {printf(ms < 100 ? "%.1f" : "%.0f", ms)}'; }
+measured() { compgen -G "$1" >/dev/null; }
+
+MACHINE=$(cat ../machine 2>/dev/null)
+ROUNDS=$(cat ../rounds 2>/dev/null)
+
+# ---- tables ------------------------------------------------------------------------------------
+
+# row TEXT CELL...
+row() { printf '| %s |\n' "$(printf '%s\n' "$@" | paste -sd '|' | sed 's/|/ | /g')"; }
+rule() { row --- "${@/*/---:}"; }
+
+# line TEXT PART WHAT [OURS]: for each size the milliseconds, and how many times as long as
+# ours it takes.
+line() {
+    local size ms cells=()
+    measured "$2.*.$3" || return
+    for size in $SIZES; do
+        ms=$(median "$2.$size.$3")
+        [ -z "$ms" ] || cells+=("$(milliseconds "$ms")${4:+ = $(quotient "$ms" "$(median "$2.$size.$4")")x}")
+        [ -n "$ms" ] || cells+=('')
+    done
+    row "$1" "${cells[@]}"
+}
+by_size() {
+    local size percent cells=()
+    measured 'first.*' || measured 'increments.*' || measured 'nothing.*' || return
+    for size in $SIZES; do cells+=("$(megabytes "$size") MB, ms"); done
+    row "durable at the end" "${cells[@]}"
+    rule "${cells[@]}"
+    line "**first push**" first push
+    line "\`pg_basebackup -X none\`" first basebackup push
+    line "the same, \`--no-sync\`" first basebackup_plain push
+    line "\`rsync -a\`, sync" first rsync push
+    line "\`cp -r\`, sync" first cp push
+    line "one durable sequential write" first write push
+    line "**first pull**" first pull push
+    for percent in $PERCENTS; do
+        line "**push of $percent % changed**" increments "$percent.push"
+        line "pull of $percent % changed" increments "$percent.pull" "$percent.push"
+        line "\`rsync -a\`, sync" increments "$percent.rsync" "$percent.push"
+        line "\`pg_basebackup -X none\`" increments basebackup "$percent.push"
+    done
+    line "**push with nothing to do**" nothing push
+    line "pull with nothing to do" nothing pull push
+    echo
+}
+
+wire() {
+    local size percent raw text=()
+    measured 'increments.*.wire_bytes' || return
+    for percent in $PERCENTS; do
+        for size in $SIZES; do
+            raw=$(median "increments.$size.$percent.raw_bytes")
+            [ -z "$raw" ] || text+=("$(awk -v w="$(median "increments.$size.$percent.wire_bytes")" \
+                -v r="$raw" 'BEGIN {printf "%.3f", w / r}')")
+        done
+    done
+    echo "Bytes on the wire of an increment, per byte of changed records:" \
+        "at most $(printf '%s\n' "${text[@]}" | sort -n | tail -n 1)."
+    echo
+}
+
+several() {
+    local s=several.$SMALLEST one four
+    one=$(median "$s.one") four=$(median "$s.four")
+    [ -n "$four" ] || return
+    echo "Four pushes of $(megabytes "$SMALLEST") MB at once: $(milliseconds "$four") ms, one alone" \
+        "$(milliseconds "$one") ms: $(awk -v a="$one" -v b="$four" 'BEGIN {printf "%.2f", 4 * a / b}')" \
+        "times the throughput of one; the slowest of the four took $(median "$s.spread") times as" \
+        "long as the fastest."
+    echo
+}
+
+compression() {
+    local method ms base wire link
+    measured "compression.$SMALLEST.*" || return
+    base=$(median "compression.$SMALLEST.none.wire_bytes")
+    row "first push, $(megabytes "$SMALLEST") MB" "loopback, ms" "100 ms link, ms" "bytes on the wire"
+    rule 1 2 3
+    for method in none lz4 zstd auto; do
+        ms=$(median "compression.$SMALLEST.$method")
+        wire=$(median "compression.$SMALLEST.$method.wire_bytes")
+        link=$(median "link.$SMALLEST.first.$method")
+        [ -z "$ms" ] || row "\`--compression $method\`" "$(milliseconds "$ms")" \
+            "${link:+$(milliseconds "$link")}" "$(awk -v a="$wire" -v b="$base" 'BEGIN {printf "%.0f %%", 100 * a / b}')"
+    done
+    echo
+}
+
+link() {
+    local s=link.$SMALLEST what text
+    measured "$s.*" || return
+    row "link: 100 ms there and back, 2 MiB on the way" "zenith, ms" "one bare TCP stream, ms" \
+        "of its speed"
+    rule 1 2 3
+    for what in first wide 0.1 1 nothing; do
+        case $what in
+        first) text="first push, $(megabytes "$SMALLEST") MB" ;;
+        wide) text="the same, any number of bytes on the way" ;;
+        nothing) text="push with nothing to do" ;;
+        *) text="push of $what % changed" ;;
+        esac
+        measured "$s.$what.none" && row "$text" "$(milliseconds "$(median "$s.$what.none")")" \
+            "$(milliseconds "$(median "$s.$what.bare")")" \
+            "$(awk -v a="$(median "$s.$what.bare")" -v b="$(median "$s.$what.none")" 'BEGIN {printf "%.0f %%", 100 * a / b}')"
+    done
+    echo
+}
+
+memory() {
+    local file shape records bytes what side cells
+    measured 'memory.*' || return
+    row "MiB added to a server, anonymous (all)" "push: near" far "pull: near" far "increment: near" far
+    rule 1 2 3 4 5 6
+    for file in memory.*.records; do
+        shape=${file#memory.} && shape=${shape%.records}
+        records=$(median "$file") bytes=$(median "memory.$shape.bytes") cells=()
+        for what in push pull increment; do
+            for side in near far; do
+                cells+=("$(highest "memory.$shape.$what.$side.anon") ($(highest "memory.$shape.$what.$side.peak"))")
+            done
+        done
+        row "$shape: $records x $bytes bytes" "${cells[@]}"
+    done
+    echo
+}
+
+tables() {
+    echo "$MACHINE; medians of $ROUNDS rounds."
+    echo
+    by_size
+    wire
+    several
+    compression
+    link
+    memory
+}
+
+# ---- for programs -------------------------------------------------------------------------------
+
+json() {
+    local key separator=
+    printf '{"machine": "%s", "rounds": %s,\n "samples": {' "$MACHINE" "${ROUNDS:-0}"
+    for key in *; do
+        printf '%s\n  "%s": {"median": %s, "all": [%s]}' "$separator" "$key" "$(median "$key")" \
+            "$(paste -sd , "$key")"
+        separator=,
+    done
+    printf '}}\n'
+}
+
+# ---- plots --------------------------------------------------------------------------------------
+
+# series FILE KEY_OF_X...: one line per x, "x ms ms ...", for the WHATs in the array WHAT; a
+# missing one is told as gnuplot wants it.
+cell() {
+    local ms
+    ms=$(median "$1")
+    printf ' %s' "${ms:-?}"
+}
+plot() { # NAME TITLE XLABEL DATA LEGEND...
+    local name=$1 title=$2 xlabel=$3 data=$4 legend commands='' column=2
+    shift 4
+    for legend; do
+        commands+="${commands:+, }'$data' using 1:$column with linespoints lw 2 pt 7 ps 0.6 title '$legend'"
+        column=$((column + 1))
+    done
+    gnuplot <<PLOT
+set terminal svg size 720,420 dynamic background rgb 'white' noenhanced font 'sans-serif,13'
+set output "$RESULTS/$name.svg"
+set datafile missing '?'
+set title "$title"
+set xlabel "$xlabel"
+set ylabel "milliseconds"
+set key outside right
+set logscale xy
+set grid ytics lc rgb '#dddddd'
+set xtics ($(awk '{printf("%s\"%s\" %s", (NR > 1 ? ", " : ""), $1, $1)}' "$data"))
+set xrange [$(awk 'NR == 1 {a = $1} {b = $1} END {printf("%g:%g", a / 1.3, b * 1.3)}' "$data")]
+plot $commands
+PLOT
+}
+plots() {
+    local size percent what data=$RESULTS/plot.data
+    if measured 'first.*'; then
+        for size in $SIZES; do
+            printf '%s' "$(megabytes "$size")"
+            for what in push pull basebackup rsync cp write; do cell "first.$size.$what"; done
+            echo
+        done >"$data"
+        plot first "A first transfer, durable at the end" "size of the database, MB" "$data" \
+            "zenith push" "zenith pull" pg_basebackup "rsync, sync" "cp -r, sync" "one write"
+    fi
+    measured 'increments.*' || return 0
+    for size in $SIZES; do
+        printf '%s' "$(megabytes "$size")"
+        for what in 0.1.push 0.1.pull 0.1.rsync basebackup; do cell "increments.$size.$what"; done
+        echo
+    done >"$data"
+    plot size "0.1 % changed, databases of several sizes" "size of the database, MB" "$data" \
+        "zenith push" "zenith pull" "rsync, sync" pg_basebackup
+    size=$(tail -n 1 <<<"$SIZES")
+    for percent in $PERCENTS; do
+        printf '%s' "$percent"
+        for what in $percent.push $percent.pull $percent.rsync basebackup; do
+            cell "increments.$size.$what"
+        done
+        echo
+    done >"$data"
+    plot change "More or less changed, $(megabytes "$size") MB" "changed pages, percent" "$data" \
+        "zenith push" "zenith pull" "rsync, sync" pg_basebackup
+}
+
+tables | tee "$RESULTS/table.md"
+json >"$RESULTS/bench.json"
+if command -v gnuplot >/dev/null; then plots; else echo "no gnuplot: no plots" >&2; fi
+rm -f "$RESULTS/plot.data"
+echo "written: $RESULTS/ $(cd "$RESULTS" && echo table.md bench.json -- *.svg | sed 's/ --//')"
