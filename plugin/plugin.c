@@ -49,9 +49,28 @@ static void module_fini(void *self)
     struct module *m = self;
     if (m == NULL)
         return;
+    lease_list_close(m->sync.leases);
     registry_close(m->sync.transports);
     transfer_list_close(m->sync.transfers);
     free(m);
+}
+
+static int lease_seconds(const struct zs_host *host, int64_t *seconds, struct zs_error *e)
+{
+    const char *text = host->setting(host->self, "lease_timeout");
+    *seconds = LEASE_SECONDS;
+    if (text == NULL)
+        return ZS_OK;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 8 || text[digits] != '\0') {
+        error_set(e, ZS_BAD_VALUE,
+                  "the setting lease_timeout is \"%s\", which is no number of "
+                  "seconds",
+                  text);
+        return error_hint(e, "Set it to a number such as 3600, or to 0 to keep nothing.");
+    }
+    *seconds = strtoll(text, NULL, 10);
+    return ZS_OK;
 }
 
 static int start(struct module *m, const struct zs_host *host, struct zs_error *e)
@@ -60,7 +79,10 @@ static int start(struct module *m, const struct zs_host *host, struct zs_error *
     TRY(store_import(host->store, &m->host_store, e));
     recording_init(&m->recording, &m->host_store);
     m->sync.store = m->recording.table;
+    int64_t seconds = 0;
     TRY(transfer_list_open(&m->sync.transfers, e));
+    TRY(lease_seconds(host, &seconds, e));
+    TRY(lease_list_open(seconds * 1000000000, &m->sync.leases, e));
     m->transport_host = (struct zs_transport_host){.struct_size = sizeof m->transport_host,
                                                    .self = m->sync.host.self,
                                                    .log = m->sync.host.log,
@@ -94,6 +116,12 @@ static const struct zs_store *module_recording_store(void *self)
     return store_has(&m->host_store, ZS_STORE_BLOBS) ? &m->recording.table : NULL;
 }
 
+static void module_branch_gone(void *self, const char *branch)
+{
+    const struct module *m = self;
+    lease_drop(m->sync.leases, branch);
+}
+
 ZS_EXPORT const struct zs_module *zenith_sync_module_v1(void);
 
 const struct zs_module *zenith_sync_module_v1(void)
@@ -107,6 +135,7 @@ const struct zs_module *zenith_sync_module_v1(void)
         .fini = module_fini,
         .digest_add = digest_add_records,
         .recording_store = module_recording_store,
+        .branch_gone = module_branch_gone,
     };
     return &module;
 }

@@ -96,6 +96,7 @@ int32_t run_branch_delete(void *self, const struct zs_session *session, const ch
     TRY(own_args_split(&a, args, 1, 1, "branch_delete BRANCH", e));
     TRY(branch_name_check(a.words[0], e));
     TRY(error_check(kv_branch_delete(s->kv, a.words[0], e), e, "branch_delete"));
+    modules_branch_gone(&s->modules, a.words[0]);
     log_line(&s->log, ZS_LOG_INFO, "branch %s deleted by %s", a.words[0], session->user);
     TRY(session->columns(session->self, names, 1, e));
     return session->row(session->self, a.words, 1, e);

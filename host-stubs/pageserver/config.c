@@ -43,6 +43,10 @@ static const char text_tail[] =
     "# handshake_timeout = 10\n"
     "# idle_timeout = 3600\n"
     "\n"
+    "# Seconds that a branch is kept from garbage collection for a push or pull which was cut\n"
+    "# off while this server sent (0: not at all).\n"
+    "# lease_timeout = 3600\n"
+    "\n"
     "# TLS for those who connect.  With tls_ca a client certificate of that authority whose\n"
     "# common name is the user's logs in without a password.\n"
     "# tls_cert = \"/etc/zenith-sync/server.crt\"\n"
@@ -87,6 +91,7 @@ static int check_keys(const struct toml_doc *doc, struct zs_error *e)
                                         "max_half_open",
                                         "handshake_timeout",
                                         "idle_timeout",
+                                        "lease_timeout",
                                         "tls_cert",
                                         "tls_key",
                                         "tls_ca"};
@@ -143,7 +148,7 @@ static int check_together(const struct config *c, struct zs_error *e)
 
 static int read_doc(struct config *c, struct zs_error *e)
 {
-    uint32_t port = 5433;
+    uint32_t port = 5433, lease_timeout_s = 3600;
     const struct toml_doc *doc = c->doc;
     TRY(check_keys(doc, e));
     TRY(toml_get_string(doc, TOML_PATH("listen"), &c->listen, e));
@@ -157,10 +162,12 @@ static int read_doc(struct config *c, struct zs_error *e)
     TRY(get_count(doc, "max_half_open", 1, 10000, &c->max_half_open, e));
     TRY(get_count(doc, "handshake_timeout", 1, 3600, &c->handshake_timeout_s, e));
     TRY(get_count(doc, "idle_timeout", 0, 31536000, &c->idle_timeout_s, e));
+    TRY(get_count(doc, "lease_timeout", 0, 2592000, &lease_timeout_s, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_cert"), &c->tls_cert, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_key"), &c->tls_key, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_ca"), &c->tls_ca, e));
     c->port = (uint16_t)port;
+    (void)snprintf(c->lease_timeout, sizeof c->lease_timeout, "%u", lease_timeout_s);
     return check_together(c, e);
 }
 

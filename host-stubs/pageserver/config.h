@@ -22,6 +22,7 @@ struct config {
     const char *tls_dir;      /* for URIs; NULL: none */
     uint32_t max_connections; /* sessions that are logged in */
     uint32_t max_half_open;   /* connections that are not logged in yet */
+    char lease_timeout[12];   /* seconds, as modules take it */
     uint32_t handshake_timeout_s;
     uint32_t idle_timeout_s;        /* 0: none */
     const char *tls_cert, *tls_key; /* NULL: no TLS */

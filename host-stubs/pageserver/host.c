@@ -46,6 +46,8 @@ static const char *host_setting(void *self, const char *name)
         return config->allow_unix_sockets ? "true" : "false";
     if (strcmp(name, "tls_dir") == 0)
         return config->tls_dir;
+    if (strcmp(name, "lease_timeout") == 0)
+        return config->lease_timeout;
     return NULL;
 }
 

@@ -354,6 +354,21 @@ void modules_writer_close(struct modules_writer *w)
     w->held = NULL;
 }
 
+/* Not under the lock: a module may take its time.  What is in the list stays there. */
+void modules_branch_gone(struct modules *m, const char *branch)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    for (struct module *p = m->first; p != NULL; p = p->next) {
+        if (p->table.branch_gone == NULL || !commands_hold(m->context->commands, &p->owner))
+            continue;
+        (void)pthread_mutex_unlock(&m->lock);
+        p->table.branch_gone(p->self, branch);
+        commands_release(m->context->commands, &p->owner);
+        (void)pthread_mutex_lock(&m->lock);
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 int modules_list(struct modules *m, modules_visit visit, void *context)
 {
     int rc = 0;

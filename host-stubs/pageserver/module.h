@@ -74,6 +74,9 @@ void modules_writer_open(struct modules *m, const struct zs_store *plain,
                          struct modules_writer *out);
 void modules_writer_close(struct modules_writer *w);
 
+/* Tell every module that a branch was deleted. */
+void modules_branch_gone(struct modules *m, const char *branch);
+
 /* Calls fini of all that are left.  No session may run. */
 void modules_close(struct modules *m);
 

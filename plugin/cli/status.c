@@ -1,4 +1,4 @@
-/* status.c - zenith status: the server, its transfers, stages that wait, how many origins there
+/* status.c - zenith status: the server, its transfers, stages and leases, how many origins there
  * are. */
 #include "cli/cli.h"
 
@@ -14,7 +14,8 @@
 struct facts {
     PGresult *server;
     PGresult *transfers; /* NULL: the module is not loaded */
-    PGresult *stages;    /* NULL: it is not, or is an older one */
+    PGresult *stages;    /* NULL: it is not, or is an older one; the next one, too */
+    PGresult *leases;
     size_t origins;
 };
 
@@ -23,6 +24,7 @@ static void facts_fini(struct facts *f)
     PQclear(f->server);
     PQclear(f->transfers);
     PQclear(f->stages);
+    PQclear(f->leases);
 }
 
 static int ask(struct cli *c, struct server *s, const char *command, int least, PGresult **rows,
@@ -33,6 +35,17 @@ static int ask(struct cli *c, struct server *s, const char *command, int least, 
     return session_run_on(c, s, &query, NULL, least, rows, e);
 }
 
+/* A module's command, which may not be there: then *rows stays NULL. */
+static int ask_newer(struct cli *c, struct server *s, const char *command, PGresult **rows,
+                     struct zs_error *e)
+{
+    struct zs_error none = {0};
+    if (ask(c, s, command, 0, rows, &none) == ZS_OK || error_is(&none, ZS_SYNTAX_ERROR))
+        return ZS_OK;
+    *e = none;
+    return ZS_FAIL;
+}
+
 static int count_origins(const struct repo *repo, size_t *n, struct zs_error *e)
 {
     CLEANUP(toml_free_ptr) struct toml_doc *origins = NULL;
@@ -41,20 +54,21 @@ static int count_origins(const struct repo *repo, size_t *n, struct zs_error *e)
     return toml_get_keys(origins, TOML_PATH("origin"), &names, n, e);
 }
 
+static bool add_rows(cJSON *root, const char *name, const PGresult *rows)
+{
+    cJSON *array = rows == NULL ? cJSON_CreateNull() : rows_json(rows);
+    if (array != NULL && cJSON_AddItemToObject(root, name, array) != 0)
+        return true;
+    cJSON_Delete(array);
+    return false;
+}
+
 static int print_status_json(const struct facts *f, struct zs_error *e)
 {
     cJSON *root = result_json(f->server);
-    cJSON *transfers = f->transfers == NULL ? cJSON_CreateNull() : rows_json(f->transfers);
-    cJSON *stages = f->stages == NULL ? cJSON_CreateNull() : rows_json(f->stages);
-    if (root == NULL || transfers == NULL || stages == NULL ||
-        cJSON_AddNumberToObject(root, "origins", (double)f->origins) == NULL ||
-        cJSON_AddItemToObject(root, "stages", stages) == 0) {
-        cJSON_Delete(stages);
-        cJSON_Delete(transfers);
-        cJSON_Delete(root);
-        root = NULL;
-    } else if (cJSON_AddItemToObject(root, "transfers", transfers) == 0) {
-        cJSON_Delete(transfers);
+    if (root == NULL || cJSON_AddNumberToObject(root, "origins", (double)f->origins) == NULL ||
+        !add_rows(root, "stages", f->stages) || !add_rows(root, "leases", f->leases) ||
+        !add_rows(root, "transfers", f->transfers)) {
         cJSON_Delete(root);
         root = NULL;
     }
@@ -104,6 +118,18 @@ static void print_stages(const PGresult *rows)
     }
 }
 
+/* leased      main  0/0..0/16B3DB8 for a transfer that was cut off, 52 min more */
+static void print_leases(const PGresult *rows)
+{
+    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+        (void)printf("%-12s", "leased");
+        print_clean(stdout, row_text(rows, row, "branch"));
+        (void)printf("  %s..%s  for a transfer that was cut off, %s more\n",
+                     row_text(rows, row, "from_lsn"), row_text(rows, row, "to_lsn"),
+                     duration_text(row_number(rows, row, "left_seconds") * 1000).s);
+    }
+}
+
 static int print_status(const struct repo *repo, const struct facts *f, struct zs_error *e)
 {
     char text[512];
@@ -120,6 +146,7 @@ static int print_status(const struct repo *repo, const struct facts *f, struct z
     print_fact("modules", row_text(s, 0, "modules"));
     (void)printf("%-12s%zu\n", "origins", f->origins);
     print_stages(f->stages);
+    print_leases(f->leases);
     if (f->transfers == NULL)
         print_fact("transfers", "none: the module zenith_sync is not loaded");
     else if (PQntuples(f->transfers) == 0)
@@ -141,12 +168,11 @@ static int run(struct cli *c, struct zs_error *e)
         return repo_not_running(&repo, e);
     TRY(server_connect(&server, &repo, e));
     TRY(ask(c, &server, "status", 1, &facts.server, e));
-    if (ask(c, &server, "sync_status", 0, &facts.transfers, e) != ZS_OK &&
-        !error_is(e, ZS_SYNTAX_ERROR))
-        return ZS_FAIL;
-    if (facts.transfers != NULL && ask(c, &server, "stages", 0, &facts.stages, e) != ZS_OK &&
-        !error_is(e, ZS_SYNTAX_ERROR))
-        return ZS_FAIL;
+    TRY(ask_newer(c, &server, "sync_status", &facts.transfers, e));
+    if (facts.transfers != NULL) {
+        TRY(ask_newer(c, &server, "stages", &facts.stages, e));
+        TRY(ask_newer(c, &server, "leases", &facts.leases, e));
+    }
     TRY(count_origins(&repo, &facts.origins, e));
     return c->json ? print_status_json(&facts, e) : print_status(&repo, &facts, e);
 }

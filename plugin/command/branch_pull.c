@@ -18,6 +18,7 @@ static int send_branch(struct serve *s, struct zs_error *e)
     TRY(snapshot_open(&s->module->store, s->branch, &snapshot, e));
     TRY(serve_channel(s, e));
     struct send_job job = {.snapshot = &snapshot,
+                           .leases = s->module->leases,
                            .conn = &s->conn,
                            .cancel = s->session->cancel,
                            .transfer = s->transfer,

@@ -25,6 +25,8 @@ int command_table_register(struct sync_module *module, const struct zs_host *hos
         {"stages", ZS_ROLE_READ, stages, "interrupted transfers that wait to be gone on with"},
         {"stage_drop", ZS_ROLE_ADMIN, stage_drop,
          "<branch>: drop what an interrupted transfer of the branch left"},
+        {"leases", ZS_ROLE_READ, leases,
+         "what is kept from garbage collection for transfers that were cut off"},
         {"sync_status", ZS_ROLE_READ, sync_status, "running and recent transfers"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

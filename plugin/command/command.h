@@ -1,12 +1,13 @@
 /* command.h - what the commands share, and their table.
  * Flow: a host runs a row of the table -> perform_* and branch_* -> sync/.
  * Threads: run is concurrent across sessions; struct sync_module is read-only after
- * init, but for the transfer list, which locks itself. */
+ * init, but for the lists of transfers and leases, which lock themselves. */
 #ifndef ZS_COMMAND_COMMAND_H
 #define ZS_COMMAND_COMMAND_H
 
 #include "command/arguments.h"
 #include "store/store.h"
+#include "sync/lease.h"
 #include "sync/outcome.h"
 #include "sync/transfer.h"
 #include "transport/registry.h"
@@ -19,6 +20,7 @@ struct sync_module {
     struct zs_store store; /* imported */
     struct registry *transports;
     struct transfer_list *transfers;
+    struct lease_list *leases;
     uint64_t sync_bytes; /* struct receive_job's */
 };
 
@@ -30,6 +32,7 @@ int perform_pull(void *self, const struct zs_session *session, const char *args,
 int branch_pull(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int stages(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int stage_drop(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int leases(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int sync_status(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 
 /* Offer all commands to the host; each gets `module` as self. */

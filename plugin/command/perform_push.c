@@ -15,6 +15,7 @@ static int push(struct perform *p, struct zs_error *e)
     progress_tell(&p->progress);
     TRY(perform_connect(p, "branch_push", snapshot.info.timeline, "{\"protocol\":1}", e));
     struct send_job job = {.snapshot = &snapshot,
+                           .leases = p->module->leases,
                            .conn = &p->conn,
                            .cancel = p->session->cancel,
                            .shield = &p->shield,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/lsn.h"
 #include "sync/history.h"
+#include "sync/lease.h"
 #include "sync/resume.h"
 #include "sync/selection.h"
 #include "sync/send_records.h"
@@ -83,10 +84,13 @@ static int estimate(const struct send_job *job, zs_lsn after_lsn, struct offer_m
 static int try_resume(const struct send_job *job, const struct state_message *state,
                       struct offer_message *offer, struct zs_error *e)
 {
+    /* What was kept is what a whole transfer began to read, whatever had been collected. */
+    bool whole = job->leased && state->last.lsn == 0;
     const struct zs_branch_info *mine = &job->snapshot->info;
     const struct resume_point *r = &state->resume;
     struct zs_point y = {0};
-    bool fits = offer->digests && state->digests && mine->gc_cutoff_lsn <= state->last.lsn &&
+    bool fits = offer->digests && state->digests &&
+                (mine->gc_cutoff_lsn <= state->last.lsn || whole) &&
                 r->to.lsn <= mine->last_valid_lsn && r->lsn > state->last.lsn;
     if (fits)
         TRY(history_find(job->snapshot, r->to.lsn, &fits, &y, e));
@@ -300,6 +304,7 @@ static int transfer_records(const struct send_job *job, const struct state_messa
 static int send_newer(const struct send_job *job, const struct state_message *state,
                       const struct offer_message *first, struct outcome *o, struct zs_error *e)
 {
+    const zs_lsn from_lsn = o->from_lsn;
     CLEANUP(free_ptr) char *text = NULL;
     struct state_message now = *state;
     struct offer_message offer = *first;
@@ -319,15 +324,79 @@ static int send_newer(const struct send_job *job, const struct state_message *st
     transfer_durable(job->transfer, 0);
     TRY(offer_encode(&offer, &text, e));
     TRY(conn_send(job->conn, MESSAGE_OFFER, text, e));
-    TRY(transfer_records(job, &now, &offer, &rest, e));
+    o->from_lsn = offer.from_lsn;
     o->to_lsn = offer.to_lsn;
+    TRY(transfer_records(job, &now, &offer, &rest, e));
+    o->from_lsn = from_lsn;
     o->records += rest.records;
     o->raw_bytes += rest.raw_bytes;
     o->late_cancel = rest.late_cancel;
     return ZS_OK;
 }
 
-static int run(const struct send_job *job, const struct state_message *state,
+/* ---- what is read ----------------------------------------------------------------------- */
+
+/* The branch as it is, and as it was when a transfer of it was cut off. */
+struct views {
+    struct snapshot *newest; /* the caller's */
+    struct snapshot kept;    /* open while it is what is read */
+    bool taken;              /* a lease was; a failure gives one back */
+};
+
+static void views_fini(struct views *v)
+{
+    snapshot_close(&v->kept);
+}
+
+/* Read what was kept if only that still has what is missing. */
+static int choose(struct send_job *job, struct views *v, const struct state_message *state,
+                  struct outcome *o, struct zs_error *e)
+{
+    const struct resume_point *r = &state->resume;
+    struct zs_point y;
+    bool found = false;
+    if (!r->present || job->dry_run || state->dry_run)
+        return ZS_OK;
+    v->taken = lease_take(job->leases, &v->newest->info, state->last.lsn, r->to.lsn, &v->kept);
+    if (!v->taken)
+        return ZS_OK;
+    o->from_lsn = state->last.lsn;
+    o->to_lsn = r->to.lsn;
+    if (v->newest->info.gc_cutoff_lsn > state->last.lsn)
+        TRY(history_find(&v->kept, r->to.lsn, &found, &y, e));
+    if (found && digest_equal(y.digest, r->to.digest)) {
+        job->snapshot = &v->kept;
+        job->leased = true;
+    } else {
+        snapshot_close(&v->kept);
+    }
+    return ZS_OK;
+}
+
+/* From here on what is newest is read: all that the receiver waited for is there. */
+static void forget_kept(struct send_job *job, struct views *v)
+{
+    job->snapshot = v->newest;
+    job->leased = v->taken = false;
+    snapshot_close(&v->kept);
+}
+
+/* What was kept ends at the receiver's Y; is there more, and can it be sent? */
+static void offer_newer(const struct send_job *job, const struct views *v,
+                        struct offer_message *offer)
+{
+    const struct zs_branch_info *newest = &v->newest->info;
+    if (!job->leased || newest->last_valid_lsn <= offer->to_lsn)
+        return;
+    offer->more = newest->gc_cutoff_lsn <= offer->to_lsn;
+    if (!offer->more)
+        progress_say(job->progress,
+                     "the interrupted transfer goes on to %s, where it was to end; newer versions "
+                     "up to %s have been collected, and what is new after it cannot be sent alone",
+                     lsn_text(offer->to_lsn).s, lsn_text(newest->gc_cutoff_lsn).s);
+}
+
+static int run(struct send_job *job, struct views *v, const struct state_message *state,
                struct outcome *outcome, struct zs_error *e)
 {
     struct state_message received;
@@ -342,7 +411,9 @@ static int run(const struct send_job *job, const struct state_message *state,
         TRY(state_decode(m.body, m.body_bytes, &received, e));
         state = &received;
     }
+    TRY(choose(job, v, state, outcome, e));
     TRY(make_offer(job, state, outcome, &offer, e));
+    offer_newer(job, v, &offer);
     outcome->near_lsn = offer.to_lsn;
     outcome->far_lsn = state->last.lsn;
     outcome->from_lsn = state->last.lsn;
@@ -355,6 +426,7 @@ static int run(const struct send_job *job, const struct state_message *state,
     TRY(conn_send(job->conn, MESSAGE_OFFER, text, e));
     if (offer.mode == OFFER_SEND) {
         TRY(transfer_records(job, state, &offer, outcome, e));
+        forget_kept(job, v);
         if (offer.more)
             TRY(send_newer(job, state, &offer, outcome, e));
     } else {
@@ -367,14 +439,19 @@ static int run(const struct send_job *job, const struct state_message *state,
     return ZS_OK;
 }
 
-int send_run(const struct send_job *job, const struct state_message *state, struct outcome *outcome,
-             struct zs_error *e)
+int send_run(const struct send_job *theirs, const struct state_message *state,
+             struct outcome *outcome, struct zs_error *e)
 {
-    if (run(job, state, outcome, e) == ZS_OK)
+    CLEANUP(views_fini) struct views views = {.newest = theirs->snapshot};
+    struct send_job job = *theirs;
+    if (run(&job, &views, state, outcome, e) == ZS_OK)
         return ZS_OK;
-    struct transfer_facts facts = transfer_look(job->transfer);
-    if (facts.phase == PHASE_SEND && facts.durable_bytes > 0 &&
-        (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED)))
+    struct transfer_facts facts = transfer_look(job.transfer);
+    bool cut = facts.phase == PHASE_SEND && facts.records > 0 &&
+               (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED));
+    if (cut && facts.durable_bytes > 0)
         resume_hint(e, resume_percent(facts.durable_bytes, facts.total_bytes));
+    if (cut || views.taken) /* what became durable last may not have been heard of */
+        lease_keep(job.leases, job.snapshot, outcome->from_lsn, outcome->to_lsn);
     return ZS_FAIL;
 }

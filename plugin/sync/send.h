@@ -8,6 +8,8 @@
  *   - A snapshot that has collected versions above X sends no delta: a collected
  *     tombstone would bring dropped pages back.
  *   - What the store handed out must sum to D(Y) - D(X), else nothing is committed.
+ *   - Cut off after some of it was sent, the snapshot is kept (lease.h), and
+ *     serves the receiver's next try where the branch has collected what that one needs.
  *   - Memory: one batch and what the store's iterator has.
  * Threads: the caller's. */
 #ifndef ZS_SYNC_SEND_H
@@ -20,8 +22,12 @@
 #include "sync/transfer.h"
 #include "wire/conn.h"
 
+struct lease_list;
+
 struct send_job {
-    const struct snapshot *snapshot;
+    struct snapshot *snapshot; /* what is sent; emptied if it is kept for a transfer cut off */
+    struct lease_list *leases; /* where it is kept; NULL: nowhere */
+    bool leased;               /* for send.c: the snapshot is one that was kept */
     struct conn *conn;
     const struct zs_cancel *cancel;
     struct shield *shield; /* of the channel; NULL if it has none */

@@ -47,12 +47,17 @@ for victim in B A; do # the far server, and the near one
     must "B comes to rest" poll 20 idle B branch_push
     run B status
     must "status shows what waits ($victim)" outputs '^waiting +main +0/0\.\..*branch drop-stage main'
+    run A status
+    [ "$victim" = A ] || # what A kept went with it
+        must "the source keeps what is missing" outputs '^leased +main +0/0\.\.'
     run A push main B --json
     must "the second push succeeds ($victim)" exits 0
     must "it went on ($victim)" outputs '"resumed": *true'
     must "it sent less ($victim)" less "$(records)" "$total"
     must "both sides are equal ($victim)" same "$(history_of B main)" "$big"
     must "no stage is left ($victim)" no_stages B
+    run A status
+    must "nothing is kept any more ($victim)" not outputs '^leased'
     run B branch delete main
 done
 

@@ -124,7 +124,9 @@ struct zs_host {
      *                      with a mask length; not set: any, set but empty: none
      *   allow_unix_sockets "true" if a URI may name a Unix socket
      *   tls_dir            the folder that file names in a URI (sslrootcert,
-     *                      sslcert, sslkey) are taken from; not set: none may be given */
+     *                      sslcert, sslkey) are taken from; not set: none may be given
+     *   lease_timeout      seconds that a snapshot is kept for a transfer that was cut
+     *                      off while this server sent; not set: 3600, 0: none is kept */
     const char *(*setting)(void *self, const char *name);
 };
 
@@ -153,6 +155,11 @@ struct zs_module {
      * past it is found all the same, by a scan.  Good from init to fini; NULL if the host's store
      * lacks ZS_STORE_BLOBS. */
     const struct zs_store *(*recording_store)(void *self);
+
+    /* The host has deleted a branch: what the module keeps of it, a snapshot for a
+     * transfer that was cut off, is closed, so that its space can go.  Good from init to
+     * fini, from any thread; a name that nothing is kept of is none of its business. */
+    void (*branch_gone)(void *self, const char *branch);
 };
 
 #define ZS_MODULE_SYMBOL  "zenith_sync_module_v1"
@@ -163,7 +170,7 @@ ZS_STATIC_ASSERT(sizeof(struct zs_session) == 72, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_command) == 40, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_host) == 72, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_module, recording_store) == ZS_MODULE_SIZE_V1, "append only");
-ZS_STATIC_ASSERT(sizeof(struct zs_module) == 72, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_module) == 80, "no tail padding");
 
 #ifdef __cplusplus
 }

@@ -64,6 +64,7 @@ UNUSED static void side_open(struct side *s, const char *name, unsigned store_op
     s->module.host = *host;
     must(store_import(host->store, &s->module.store, &e), &e);
     must(transfer_list_open(&s->module.transfers, &e), &e);
+    must(lease_list_open(INT64_C(3600) * 1000000000, &s->module.leases, &e), &e);
     s->transport_host = (struct zs_transport_host){.struct_size = sizeof s->transport_host,
                                                    .self = host->self,
                                                    .log = host->log,
@@ -77,6 +78,7 @@ UNUSED static void side_open(struct side *s, const char *name, unsigned store_op
 /* Nothing may be left open: a command that leaks a handle fails its test here. */
 UNUSED static void side_close(struct side *s)
 {
+    lease_list_close(s->module.leases);
     CU_ASSERT(stub_store_open_handles(s->store) == 0);
     stub_host_close(s->host);
     registry_close(s->module.transports);

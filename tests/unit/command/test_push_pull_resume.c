@@ -186,6 +186,7 @@ static void test_a_stage_that_fits_no_more(void)
                 grow(&w.a, "main", 9, 3300);
                 break;
             case COLLECTED:
+                lease_drop(w.a.module.leases, "main");
                 must(stub_store_gc(w.a.store, "main", last_lsn(&w.a, "main"), NULL, &e), &e);
                 break;
             case DROPPED:

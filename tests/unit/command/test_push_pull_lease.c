@@ -1,0 +1,203 @@
+/* test_push_pull_lease.c - the source collects garbage between a cut and the next try: what
+ * is kept for that one serves it, for as long as it is kept. */
+#include "fixture.h"
+
+#include <time.h>
+
+static const struct {
+    char runs;
+    const char *line;
+} ways[] = {
+    {'a', "perform_push main stub://b"},
+    {'b', "perform_pull main stub://a"},
+};
+
+enum { WAYS = 2 };
+
+static void keep_for(struct world *w, int64_t ns)
+{
+    struct zs_error e = {0};
+    lease_list_close(w->a.module.leases);
+    must(lease_list_open(ns, &w->a.module.leases, &e), &e);
+}
+
+/* a is far ahead of b, and a transfer of it is cut off. */
+static void scene_open(struct world *w, int way, bool fresh, int64_t keep_ns)
+{
+    struct client c;
+    world_open(w);
+    keep_for(w, keep_ns);
+    w->a.module.sync_bytes = w->b.module.sync_bytes = 1000000;
+    branch_make(&w->a, "main");
+    grow(&w->a, "main", 1, 300);
+    if (!fresh)
+        RUN_OK(&w->a, "perform_push main stub://b", "absent");
+    grow(&w->a, "main", 2, 3000);
+    stub_faults_arm(
+        &w->b.faults,
+        &(struct stub_fault){.operation = "ingest_put", .nth = 6, .sqlstate = ZS_CONNECTION_LOST});
+    client_open(&c);
+    CU_ASSERT(client_run(&c, side_of(w, ways[way].runs), ways[way].line) != ZS_OK);
+    client_close(&c);
+    stub_faults_arm(&w->b.faults, &(struct stub_fault){.nth = 0});
+}
+
+static void collect(struct world *w)
+{
+    struct zs_error e = {0};
+    must(stub_store_gc(w->a.store, "main", last_lsn(&w->a, "main"), NULL, &e), &e);
+}
+
+static unsigned leases_of(struct side *s)
+{
+    struct client c;
+    client_open(&c);
+    CU_ASSERT(client_run(&c, s, "leases") == ZS_OK);
+    unsigned n = (unsigned)c.s.rows;
+    if (n > 0) {
+        ASSERT_TEXT(cell(&c, "branch"), "main");
+        CU_ASSERT(strtol(cell(&c, "left_seconds"), NULL, 10) > 3000);
+    }
+    client_close(&c);
+    return n;
+}
+
+static bool at_the_same_point(const struct world *w)
+{
+    struct zs_branch_info x = {.struct_size = sizeof x}, y = x;
+    struct zs_error e = {0};
+    const struct zs_store *a = stub_store_table(w->a.store), *b = stub_store_table(w->b.store);
+    must(a->branch_find(a->self, "main", &x, &e), &e);
+    must(b->branch_find(b->self, "main", &y, &e), &e);
+    return x.last_valid_lsn == y.last_valid_lsn && digest_equal(x.digest, y.digest);
+}
+
+/* Run the line again; how it went, and the warnings in one text. */
+static void again(struct world *w, int way, const char *resumed, char *said, size_t size)
+{
+    struct client c;
+    said[0] = '\0';
+    client_open(&c);
+    client_run(&c, side_of(w, ways[way].runs), ways[way].line);
+    assert_ok(c.rc, &c.e, "the same again", __FILE__, __LINE__);
+    ASSERT_TEXT(cell(&c, "resumed"), resumed);
+    for (uint64_t i = 0; i < c.s.notice_count; i++)
+        (void)snprintf(said + strlen(said), size - strlen(said), "%s\n", c.s.notices[i].message);
+    client_close(&c);
+}
+
+static void test_what_is_kept_serves_the_next_try(void)
+{
+    for (int way = 0; way < WAYS; way++)
+        for (int fresh = 0; fresh < 2; fresh++)
+            for (int moved = 0; moved < 2; moved++) {
+                struct world w;
+                char said[4096];
+                scene_open(&w, way, fresh != 0, INT64_C(3600) * 1000000000);
+                CU_ASSERT(leases_of(&w.a) == 1 && leases_of(&w.b) == 0);
+                collect(&w);
+                if (moved)
+                    grow(&w.a, "main", 3, 200);
+                again(&w, way, "true", said, sizeof said);
+                CU_ASSERT(at_the_same_point(&w));
+                CU_ASSERT(leases_of(&w.a) == 0);
+                CU_ASSERT(stub_store_open_handles(w.a.store) == 0);
+                world_close(&w);
+            }
+}
+
+static void test_without_it_the_transfer_starts_again(void)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct world w;
+        char said[4096];
+        scene_open(&w, way, true, 20000000);
+        int64_t until = clock_now_ns() + INT64_C(20) * 1000000000;
+        while (stub_store_open_handles(w.a.store) > 0 && clock_now_ns() < until)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        CU_ASSERT(stub_store_open_handles(w.a.store) == 0); /* by itself */
+        collect(&w);
+        again(&w, way, "false", said, sizeof said);
+        CU_ASSERT(strstr(said, "starts again") != NULL);
+        CU_ASSERT(at_the_same_point(&w));
+        world_close(&w);
+    }
+}
+
+/* Collected above the token's Y: the next try ends there, and says so. */
+static void test_it_goes_as_far_as_what_is_kept(void)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct world w;
+        char said[4096];
+        scene_open(&w, way, false, INT64_C(3600) * 1000000000);
+        zs_lsn y = last_lsn(&w.a, "main");
+        grow(&w.a, "main", 3, 200);
+        collect(&w);
+        again(&w, way, "true", said, sizeof said);
+        CU_ASSERT(last_lsn(&w.b, "main") == y);
+        if (ways[way].runs == 'a')
+            CU_ASSERT(strstr(said, "have been collected") != NULL);
+        world_close(&w);
+    }
+}
+
+/* A try that fails early gives back what it took, and one that is cut off keeps it. */
+static void test_a_try_that_fails_keeps_it(void)
+{
+    static const struct stub_fault faults[] = {
+        {.operation = "ingest_resume", .nth = 1, .sqlstate = ZS_BUSY},
+        {.operation = "ingest_put", .nth = 1, .sqlstate = ZS_CONNECTION_LOST},
+        {.operation = "ingest_put", .nth = 3, .sqlstate = ZS_CONNECTION_LOST},
+    };
+    for (int way = 0; way < WAYS; way++) {
+        struct world w;
+        struct client c;
+        char said[4096];
+        scene_open(&w, way, false, INT64_C(3600) * 1000000000);
+        collect(&w);
+        for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+            stub_faults_arm(&w.b.faults, &faults[i]);
+            client_open(&c);
+            CU_ASSERT(client_run(&c, side_of(&w, ways[way].runs), ways[way].line) != ZS_OK);
+            CU_ASSERT(stub_faults_fired(&w.b.faults));
+            client_close(&c);
+            CU_ASSERT(leases_of(&w.a) == 1);
+        }
+        stub_faults_arm(&w.b.faults, &(struct stub_fault){.nth = 0});
+        again(&w, way, "true", said, sizeof said);
+        CU_ASSERT(at_the_same_point(&w) && leases_of(&w.a) == 0);
+        world_close(&w);
+    }
+}
+
+/* Refused, not cut: nobody waits. */
+static void test_nothing_is_kept_for_nobody(void)
+{
+    static const struct stub_fault faults[] = {
+        {.operation = "ingest_put", .nth = 6, .sqlstate = ZS_DISK_FULL},
+        {.operation = "ingest_begin", .nth = 1, .sqlstate = ZS_BUSY},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct world w;
+        struct client c;
+        world_open(&w);
+        w.a.module.sync_bytes = w.b.module.sync_bytes = 1000000;
+        branch_make(&w.a, "main");
+        grow(&w.a, "main", 1, 3000);
+        stub_faults_arm(&w.b.faults, &faults[i]);
+        client_open(&c);
+        CU_ASSERT(client_run(&c, &w.a, ways[0].line) != ZS_OK);
+        client_close(&c);
+        CU_ASSERT(leases_of(&w.a) == 0);
+        world_close(&w);
+    }
+}
+
+SUITE("command/push_pull_lease",
+      {"what is kept serves the next try", test_what_is_kept_serves_the_next_try},
+      {"without it the transfer starts again, and says so",
+       test_without_it_the_transfer_starts_again},
+      {"the next try goes as far as what is kept", test_it_goes_as_far_as_what_is_kept},
+      {"a try that fails keeps it", test_a_try_that_fails_keeps_it},
+      {"nothing is kept for nobody", test_nothing_is_kept_for_nobody})
