@@ -447,11 +447,12 @@ int send_run(const struct send_job *theirs, const struct state_message *state,
     if (run(&job, &views, state, outcome, e) == ZS_OK)
         return ZS_OK;
     struct transfer_facts facts = transfer_look(job.transfer);
-    bool cut = facts.phase == PHASE_SEND && facts.records > 0 &&
-               (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED));
-    if (cut && facts.durable_bytes > 0)
+    bool cut = facts.records > 0 && (error_is(e, ZS_CONNECTION_LOST) || error_is(e, ZS_CANCELLED));
+    if (cut && facts.phase == PHASE_SEND && facts.durable_bytes > 0)
         resume_hint(e, resume_percent(facts.durable_bytes, facts.total_bytes));
-    if (cut || views.taken) /* what became durable last may not have been heard of */
+    /* How far the receiver came is not known: what it made durable last may not have been
+     * heard of, nor a COMMIT that was sent have been reached. */
+    if (cut || views.taken)
         lease_keep(job.leases, job.snapshot, outcome->from_lsn, outcome->to_lsn);
     return ZS_FAIL;
 }

@@ -138,6 +138,13 @@ UNUSED static zs_lsn last_lsn(const struct side *s, const char *branch)
     return t->branch_find(t->self, branch, &info, &e) == ZS_OK ? info.last_valid_lsn : 0;
 }
 
+/* Handles that nobody keeps on purpose. */
+UNUSED static uint64_t leaked_handles(const struct side *s)
+{
+    struct lease_facts kept[LEASES_MAX];
+    return stub_store_open_handles(s->store) - lease_list_look(s->module.leases, kept);
+}
+
 UNUSED static void branch_make(struct side *s, const char *branch)
 {
     struct zs_error e = {0};

@@ -38,8 +38,7 @@ static void check_aftermath(struct world *w, int way, const struct client *c, co
         good = good && complete;
     else
         good = good && c->e.sqlstate[0] != '\0' && c->e.message[0] != '\0';
-    good = good && stub_store_open_handles(w->a.store) == 0 &&
-           stub_store_open_handles(w->b.store) == 0;
+    good = good && leaked_handles(&w->a) == 0 && leaked_handles(&w->b) == 0;
     CU_ASSERT(good);
     if (!good)
         (void)printf("%s, %s %lu: %d %s %s\n", ways[way].line, what, n, c->rc, c->e.sqlstate,
