@@ -21,7 +21,7 @@
 
 static const struct zs_store functions = {
     .struct_size = sizeof functions,
-    .features = ZS_STORE_DIGEST | ZS_STORE_BLOBS | ZS_STORE_RESUME,
+    .features = ZS_STORE_DIGEST | ZS_STORE_BLOBS | ZS_STORE_RESUME | ZS_STORE_VERIFY,
     .branch_find = kv_branch_find,
     .branch_list = kv_branch_list,
     .snapshot_open = kv_snapshot_open,
@@ -43,6 +43,7 @@ static const struct zs_store functions = {
     .stage_list = kv_stage_list,
     .ingest_resume = kv_ingest_resume,
     .stage_drop = kv_stage_drop,
+    .branch_verify = kv_branch_verify,
 };
 
 /* ---- settings ---------------------------------------------------------------------- */
@@ -82,7 +83,7 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     rocksdb_options_set_compression(o, rocksdb_no_compression);
     rocksdb_options_set_paranoid_checks(o, 1);
     /* A torn end of the log is what a crash leaves; damage inside it is not, and must
-     * not pass for the end. */
+     * not pass for the end: kv_log.c looks before. */
     rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
     rocksdb_options_set_write_buffer_size(o, WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_write_buffer_number(o, 2);
@@ -174,9 +175,17 @@ static int folders_prepare(struct kv *kv, const char *dir, int create, struct zs
 
 /* ---- open and close ---------------------------------------------------------------- */
 
-static int engine_start(struct kv *kv, struct zs_error *e)
+static int check_log(void *context, const char *path, struct zs_error *e)
+{
+    (void)context;
+    return log_check(path, e);
+}
+
+static int engine_start(struct kv *kv, int create, struct zs_error *e)
 {
     char *error = NULL;
+    if (!create)
+        TRY(logs_visit(kv->db_dir, check_log, NULL, e));
     kv->db = rocksdb_open(kv->options, kv->db_dir, &error);
     if (error != NULL && (strstr(error, "While lock file") != NULL ||
                           strstr(error, "lock hold by current process") != NULL)) {
@@ -228,7 +237,7 @@ static int start(struct kv *kv, const char *dir, int create, struct zs_error *e)
 {
     TRY(folders_prepare(kv, dir, create, e));
     TRY(settings_make(kv, create, e));
-    TRY(engine_start(kv, e));
+    TRY(engine_start(kv, create, e));
     TRY(create ? version_write(kv, e) : version_check(kv, e));
     TRY(next_space_read(kv, e));
     TRY(kept_recover(kv, e));

@@ -66,5 +66,5 @@ int kv_blob_list(struct zs_snapshot *s, zs_blob_visit visit, void *context, stru
     }
     char *error = NULL;
     rocksdb_iter_get_error(walk.it, &error);
-    return engine_check(error, "list the branch's blobs", e);
+    return snapshot_check(s, error, "the blobs of ", e);
 }

@@ -13,6 +13,8 @@
  *   kv_kept.c    stages that wait for the next transfer: sync, resume, list, drop
  *   kv_manifest.c  what is on disk of one
  *   kv_sst.cc    writing such a file
+ *   kv_log.c     the engine's logs, looked through before it reads them
+ *   kv_verify.c  every checksum on disk, for a verification
  *   kv_layout.c  keys and values
  *
  * Threads: `registry` guards the lists and next_space, and is held for no longer than
@@ -46,6 +48,7 @@ struct zs_snapshot {
     struct kv *kv;
     const rocksdb_snapshot_t *at;
     struct branch_meta meta;
+    char name[ZS_BRANCH_NAME_MAX + 1];
 };
 
 /* An open ingest (kv_ingest.c). */
@@ -109,6 +112,15 @@ void engine_walk_close(struct engine_walk *walk);
 /* The next entry of a folder but "." and ".."; NULL at the end. */
 const char *folder_next(DIR *folder);
 
+/* ---- kv_log.c ---------------------------------------------------------------------- */
+
+/* Is a log of the engine's whole but for a torn end?  XX001 names file and place; no such
+ * file is ZS_OK. */
+int log_check(const char *path, struct zs_error *e);
+/* Each write-ahead log, and the manifest in use; what is not ZS_OK ends it. */
+int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path, struct zs_error *),
+               void *context, struct zs_error *e);
+
 /* ---- kv_write.c -------------------------------------------------------------------- */
 
 /* What is left on the disk beyond a batch: a commit leaves room for others and for the
@@ -159,6 +171,9 @@ int kv_snapshot_open(void *self, const char *branch, struct zs_branch_info *info
 void kv_snapshot_close(struct zs_snapshot *snapshot);
 int kv_snapshot_history(struct zs_snapshot *snapshot, zs_lsn upto_lsn, struct zs_point *points,
                         uint64_t n, uint64_t *count, struct zs_error *e);
+
+/* engine_check for "could not read branch ..." and what of it, "" for records. */
+int snapshot_check(const struct zs_snapshot *s, char *error, const char *what, struct zs_error *e);
 
 int kv_iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
                  struct zs_iter **out, struct zs_error *e);
@@ -212,6 +227,14 @@ void kept_free(struct kept *list);
 void ingest_keep(struct zs_ingest *in);
 /* At the start: keep each stage that can be gone on with, remove the others. */
 int kept_recover(struct kv *kv, struct zs_error *e);
+
+/* Does a stage of the branch wait?  *dir is its folder, malloc'ed. */
+int kept_find(struct kv *kv, const char *branch, char **dir, struct zs_error *e);
+
+/* ---- kv_verify.c ---------------------------------------------------------------------- */
+
+int kv_branch_verify(void *self, const char *branch, const struct zs_cancel *cancel,
+                     zs_fault_visit visit, void *context, struct zs_error *e);
 
 /* ---- kv_manifest.c -------------------------------------------------------------------- */
 

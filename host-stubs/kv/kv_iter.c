@@ -174,7 +174,8 @@ static int current(struct zs_iter *iter, struct zs_record *record, struct zs_err
     record->value = rocksdb_iter_value(iter->it, &len);
     record->len = (uint32_t)len;
     if (!kv_record_of_key(key, key_len, record) || len > ZS_VALUE_MAX)
-        return error_set(e, ZS_CORRUPT, "a record in the store is damaged");
+        return error_set(e, ZS_CORRUPT, "a record of branch \"%s\" is damaged",
+                         iter->snapshot->name);
     return ZS_OK;
 }
 
@@ -193,7 +194,7 @@ static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *r
     }
     char *error = NULL;
     rocksdb_iter_get_error(iter->it, &error);
-    return engine_check(error, "read the branch", e);
+    return snapshot_check(iter->snapshot, error, "", e);
 }
 
 int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
@@ -231,7 +232,7 @@ int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, vo
         return ZS_OK;
     char *error = NULL;
     rocksdb_iter_get_error(iter->it, &error);
-    return engine_check(error, "read the branch", e);
+    return snapshot_check(iter->snapshot, error, "", e);
 }
 
 void kv_iter_close(struct zs_iter *iter)

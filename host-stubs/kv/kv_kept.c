@@ -293,6 +293,20 @@ int kept_recover(struct kv *kv, struct zs_error *e)
     return rc;
 }
 
+int kept_find(struct kv *kv, const char *branch, char **dir, struct zs_error *e)
+{
+    bool found = false;
+    *dir = NULL;
+    (void)pthread_mutex_lock(&kv->registry);
+    for (const struct kept *k = kv->kept; k != NULL && !found; k = k->next)
+        if (strcmp(k->manifest->branch, branch) == 0) {
+            found = true;
+            *dir = strdup(k->dir);
+        }
+    (void)pthread_mutex_unlock(&kv->registry);
+    return found && *dir == NULL ? error_memory(e) : ZS_OK;
+}
+
 /* ---- resume, list, drop -------------------------------------------------------------- */
 
 static int no_stage(const char *branch, struct zs_error *e)

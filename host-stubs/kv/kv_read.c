@@ -5,6 +5,18 @@
  * Threads: any. */
 #include "kv/kv_internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
+int snapshot_check(const struct zs_snapshot *s, char *error, const char *what, struct zs_error *e)
+{
+    char doing[ZS_BRANCH_NAME_MAX + 64];
+    if (error == NULL)
+        return ZS_OK;
+    (void)snprintf(doing, sizeof doing, "read %sbranch \"%s\"", what, s->name);
+    return engine_check(error, doing, e);
+}
+
 int kv_snapshot_open(void *self, const char *branch, struct zs_branch_info *info,
                      struct zs_snapshot **out, struct zs_error *e)
 {
@@ -18,6 +30,7 @@ int kv_snapshot_open(void *self, const char *branch, struct zs_branch_info *info
         return error_memory(e);
     }
     s->kv = kv;
+    (void)snprintf(s->name, sizeof s->name, "%s", branch);
 
     (void)pthread_mutex_lock(&kv->registry);
     s->at = rocksdb_create_snapshot(kv->db);
@@ -73,10 +86,10 @@ int kv_snapshot_history(struct zs_snapshot *s, zs_lsn upto_lsn, struct zs_point 
         const char *key = rocksdb_iter_key(walk.it, &key_len);
         const char *value = rocksdb_iter_value(walk.it, &len);
         if (!kv_point_decode(key, key_len, value, len, &points[*count]))
-            return error_set(e, ZS_CORRUPT, "a history point in the store is damaged");
+            return error_set(e, ZS_CORRUPT, "a history point of branch \"%s\" is damaged", s->name);
         (*count)++;
     }
     char *error = NULL;
     rocksdb_iter_get_error(walk.it, &error);
-    return engine_check(error, "read the history", e);
+    return snapshot_check(s, error, "the history of ", e);
 }

@@ -413,7 +413,7 @@ int stub_fault_store_open(const struct zs_store *inner, struct stub_faults *f,
     s->faults = f;
     s->table = (struct zs_store){
         .struct_size = sizeof s->table,
-        .features = inner->features,
+        .features = inner->features & ~ZS_STORE_VERIFY,
         .self = s,
         .branch_find = branch_find,
         .branch_list = branch_list,

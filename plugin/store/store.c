@@ -16,7 +16,7 @@
 #define TABLE_BYTES_NEEDED ZS_STORE_SIZE_V1
 #define TABLE_BYTES_MAX    65536u /* more is garbage, not a table */
 #define BLOB_FIRST_BYTES   65536u /* most blobs fit; a larger one is read twice */
-#define FEATURES_KNOWN     (ZS_STORE_DIGEST | ZS_STORE_BLOBS | ZS_STORE_RESUME)
+#define FEATURES_KNOWN     (ZS_STORE_DIGEST | ZS_STORE_BLOBS | ZS_STORE_RESUME | ZS_STORE_VERIFY)
 
 /* ---- import ------------------------------------------------------------------- */
 
@@ -49,6 +49,7 @@ static const char *missing_function(const struct zs_store *s)
         {!resume || s->stage_list != NULL, "stage_list"},
         {!resume || s->ingest_resume != NULL, "ingest_resume"},
         {!resume || s->stage_drop != NULL, "stage_drop"},
+        {!store_has(s, ZS_STORE_VERIFY) || s->branch_verify != NULL, "branch_verify"},
     };
     for (size_t i = 0; i < sizeof required / sizeof *required; i++)
         if (!required[i].present)

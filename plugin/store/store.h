@@ -87,6 +87,12 @@ int ingest_state(struct ingest *in, struct zs_ingest_state *state, struct zs_err
 int ingest_commit(struct ingest *in, const struct zs_commit *commit, struct zs_error *e);
 void ingest_close(struct ingest *in);
 
+/* verify.c: for a store with ZS_STORE_VERIFY; else nothing is looked at.  What `visit` gets is a
+ * whole error in any case. */
+int store_branch_verify(const struct zs_store *store, const char *branch,
+                        const struct zs_cancel *cancel, zs_fault_visit visit, void *context,
+                        struct zs_error *e);
+
 /* ---- stage.c: only for a store with ZS_STORE_RESUME, else 0A000 ------------------------ */
 
 int ingest_sync(struct ingest *in, const void *token, uint64_t token_bytes, bool *synced,

@@ -54,6 +54,12 @@ static int pass_stage_drop(void *self, const char *branch, struct zs_error *e)
     return inner_of(self)->stage_drop(inner_of(self)->self, branch, e);
 }
 
+static int pass_branch_verify(void *self, const char *branch, const struct zs_cancel *cancel,
+                              zs_fault_visit visit, void *context, struct zs_error *e)
+{
+    return inner_of(self)->branch_verify(inner_of(self)->self, branch, cancel, visit, context, e);
+}
+
 /* ---- writing ---------------------------------------------------------------------------- */
 
 static void pass_ingest_close(struct zs_ingest *in)
@@ -166,4 +172,5 @@ void recording_init(struct recording *r, const struct zs_store *inner)
     r->table.ingest_resume = pass_ingest_resume;
     r->table.stage_list = pass_stage_list;
     r->table.stage_drop = pass_stage_drop;
+    r->table.branch_verify = pass_branch_verify;
 }

@@ -59,10 +59,12 @@ struct zs_ingest;
  *         without it each one scans the branch
  * RESUME  the functions from ingest_sync on are there: what an ingest has put so far can
  *         be kept as a stage, and a transfer that was cut off goes on from there.  Goes
- *         with DIGEST, which proves that the parts fit */
+ *         with DIGEST, which proves that the parts fit
+ * VERIFY  branch_verify is there: the store looks through its own files on demand */
 #define ZS_STORE_DIGEST 1ull
 #define ZS_STORE_BLOBS  2ull
 #define ZS_STORE_RESUME 4ull
+#define ZS_STORE_VERIFY 8ull
 
 #define ZS_TOKEN_MAX 4096u /* bytes of a stage's token */
 
@@ -157,6 +159,10 @@ struct zs_stage_info {
 
 /* Called once per stage; a return other than 0 ends the listing, without error. */
 typedef int32_t (*zs_stage_visit)(void *context, const struct zs_stage_info *info);
+
+/* Called once per thing that is wrong with what is stored; a return other than 0 ends the
+ * look, without error. */
+typedef int32_t (*zs_fault_visit)(void *context, const struct zs_error *fault);
 
 /* Called once per blob, in name order; a return other than 0 ends the listing. */
 typedef int32_t (*zs_blob_visit)(void *context, const char *name, uint64_t len);
@@ -292,6 +298,16 @@ struct zs_store {
 
     /* Drop the branch's stage and give its space back.  42704 if none waits. */
     int32_t (*stage_drop)(void *self, const char *branch, struct zs_error *e);
+
+    /* ---- with ZS_STORE_VERIFY; else NULL, or not in the struct at all ---- */
+
+    /* Look through all that the branch's data and its stage, if one waits, lie in, as it
+     * is on the disk, past any cache, and compare every checksum.  Each fault is a
+     * sentence that names the file.  Faults are no failure, and nothing is changed: a
+     * damaged stage stays.  Takes as long as reading does; `cancel` (NULL: none) is
+     * looked at on the way (57014).  A branch that does not exist has no faults. */
+    int32_t (*branch_verify)(void *self, const char *branch, const struct zs_cancel *cancel,
+                             zs_fault_visit visit, void *context, struct zs_error *e);
 };
 
 #define ZS_STORE_SIZE_V1 136u /* through ingest_close: the least that is accepted */
@@ -303,7 +319,8 @@ ZS_STATIC_ASSERT(sizeof(struct zs_commit) == 104, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_store, blob_read) == ZS_STORE_SIZE_V1, "append only");
 ZS_STATIC_ASSERT(offsetof(struct zs_store, ingest_sync) == 160, "append only");
 ZS_STATIC_ASSERT(sizeof(struct zs_stage_info) == 320, "no tail padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_store) == 192, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_store, branch_verify) == 192, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_store) == 200, "no tail padding");
 
 /* ---- test vectors of the history digest -------------------------------------
  *
