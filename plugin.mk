@@ -61,8 +61,8 @@ uses_pgdata := pgdata kv store stub model base
 uses_pageserver := pageserver pgdata kv store model base
 
 # ThreadSanitizer cannot see into RocksDB, which Debian builds without it, and would
-# report its locks as races: what stands on kv is left out there.
-TSAN_ROOMS := $(foreach r,$(ROOMS),$(if $(filter kv,$(uses_$(r))),,$(r)))
+# report its locks as races: the tests that open a kv store are left out there.
+TSAN_ROOMS := $(filter-out kv pgdata,$(ROOMS))
 
 # Debian 12's packages: to build and test; to benchmark; to format and lint.
 DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev libroaring-dev \
@@ -220,8 +220,10 @@ run-check: all $(UNIT) $(CONTRACT) $(REPLAY)
 run-asan: all $(UNIT) $(CONTRACT) $(REPLAY) $(BUILD)/tests/load/load
 	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
 		$(UNIT) $(REPLAY)
-run-tsan: $(UNIT_TSAN) $(CONTRACT_TSAN)
-	@tests/run -j $(JOBS) check-tsan $(CONTRACT_TSAN) $(UNIT_TSAN)
+# The load's server is one without ThreadSanitizer, in PLAIN; its clients are watched.
+run-tsan: $(MODULES) $(UNIT_TSAN) $(CONTRACT_TSAN) $(BUILD)/tests/load/load
+	@SHORT=1 BUILD=$(PLAIN) LOAD_CLIENT_BUILD=$(abspath $(BUILD)) \
+		tests/run -j $(JOBS) check-tsan tests/load/load.sh $(CONTRACT_TSAN) $(UNIT_TSAN)
 
 # ---- for people: these install what is missing first ---------------------------------
 
@@ -241,7 +243,8 @@ check: deps
 check-asan: deps
 	$(again) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" run-asan
 check-tsan: deps
-	$(again) BUILD=$(BUILD)/tsan SAN=thread OPT="-O1 -g" run-tsan
+	$(again) all
+	$(again) BUILD=$(BUILD)/tsan PLAIN=$(abspath $(BUILD)) SAN=thread OPT="-O1 -g" run-tsan
 demo: deps
 	$(again) all
 	@tests/demo/demo.sh
@@ -255,6 +258,17 @@ bench-tools: $(BENCH_TOOLS)
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,kv store model base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_PROGRAM)
+
+# Valgrind sees into libraries that no sanitizer was built into.  Threads take turns, or those
+# that wait for each other starve; memory that is still reachable at the end is the libraries'.
+.PHONY: valgrind run-valgrind
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes \
+	--errors-for-leak-kinds=definite,indirect
+run-valgrind: $(UNIT)
+	@TEST_WRAPPER="$(VALGRIND)" TEST_TIMEOUT=1800 tests/run -j $(JOBS) valgrind $^
+valgrind: deps
+	@.ci/deps valgrind
+	$(again) run-valgrind
 
 # ---- fuzz: decoders of bytes that somebody else chose (tests/fuzz/support.h) -----------
 
@@ -375,6 +389,7 @@ help:
 	@echo "  check          every test; one by one: unit contract abi integration, unit-ROOM"
 	@echo "  check-asan     with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "  check-tsan     with ThreadSanitizer"
+	@echo "  valgrind       the unit tests under valgrind"
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
