@@ -7,6 +7,8 @@
 #include "command/perform.h"
 #include "sync/receive.h"
 
+#include <stdio.h>
+
 static int pull(struct perform *p, struct zs_error *e)
 {
     CLEANUP(free_ptr) char *json = NULL;
@@ -16,6 +18,7 @@ static int pull(struct perform *p, struct zs_error *e)
     state.dry_run = p->options.dry_run;
     state.max_rate_bps = p->options.max_rate_bps;
     state.encoding = p->options.encoding;
+    (void)snprintf(state.branch, sizeof state.branch, "%s", p->far_branch);
     TRY(state_encode(&state, &json, e));
     progress_tell(&p->progress);
     TRY(perform_connect(p, "branch_pull", state.timeline, json, e));

@@ -10,10 +10,12 @@
 static int push(struct perform *p, struct zs_error *e)
 {
     CLEANUP(snapshot_close) struct snapshot snapshot = {0};
+    CLEANUP(free_ptr) char *json = NULL;
     struct outcome outcome;
     TRY(snapshot_open(&p->module->store, p->branch, &snapshot, e));
     progress_tell(&p->progress);
-    TRY(perform_connect(p, "branch_push", snapshot.info.timeline, "{\"protocol\":1}", e));
+    TRY(call_encode(p->far_branch, &json, e));
+    TRY(perform_connect(p, "branch_push", snapshot.info.timeline, json, e));
     struct send_job job = {.snapshot = &snapshot,
                            .leases = p->module->leases,
                            .conn = &p->conn,

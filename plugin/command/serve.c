@@ -9,14 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The peer's protocol stands in its JSON; refuse another one before the stream. */
-static int check_protocol(const char *json, struct zs_error *e)
+/* The peer's protocol stands in its JSON: refuse another one before the stream.  So does
+ * the branch that it means, under a checksum, where the command's words have none. */
+static int check_call(const char *json, const char *branch, struct zs_error *e)
 {
+    char meant[ZS_BRANCH_NAME_MAX + 1];
     struct json_in j;
     TRY(json_in_open(&j, "command", json, strlen(json), e));
+    bool says = json_text_or(&j, "branch", meant, sizeof meant);
     int rc = json_in_check(&j, e);
     json_in_close(&j);
-    return rc;
+    if (rc != ZS_OK || !says || strcmp(meant, branch) == 0)
+        return rc;
+    error_set(e, ZS_CORRUPT,
+              "the far side's command was damaged on the way: it names two branches");
+    return error_hint(e, "Nothing was changed; run the command again.");
 }
 
 int serve_open(struct serve *s, const char *command, void *module, const struct zs_session *session,
@@ -37,7 +44,7 @@ int serve_open(struct serve *s, const char *command, void *module, const struct 
         error_set(e, ZS_BAD_VALUE, "\"%.40s\" is no timeline id", s->args.words[1]);
         return error_hint(e, "A timeline id has 32 hex digits.");
     }
-    TRY(check_protocol(s->json, e));
+    TRY(check_call(s->json, s->branch, e));
     s->transfer = transfer_begin(s->module->transfers, command, s->branch, session->peer);
     if (s->transfer == NULL)
         return error_memory(e);

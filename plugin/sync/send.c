@@ -185,17 +185,19 @@ static int receive_done(const struct send_job *job, bool committing, struct done
     do {
         rc = conn_recv_within(job->conn, CONN_SILENCE_MS, &m, e);
     } while (rc == ZS_OK && m.type == MESSAGE_ACK); /* too late to matter */
-    if (rc != ZS_OK) {
-        bool mine = error_is(e, ZS_CANCELLED) && cancel_requested(job->cancel);
-        if (committing && (error_is(e, ZS_CONNECTION_LOST) || mine)) {
-            error_detail(e, "The commit had been sent: the far branch is either complete or as it "
-                            "was before.");
-            error_hint(e, "Run the same command again: it finds out, and sends what is missing.");
-        }
-        return ZS_FAIL;
+    bool mine = rc != ZS_OK && error_is(e, ZS_CANCELLED) && cancel_requested(job->cancel);
+    bool open = rc != ZS_OK && (mine || error_is(e, ZS_CONNECTION_LOST));
+    if (rc == ZS_OK) {
+        TRY(message_expect(&m, MESSAGE_DONE, e));
+        rc = done_decode(m.body, m.body_bytes, done, e);
+        open = rc != ZS_OK && error_is(e, ZS_CORRUPT);
     }
-    TRY(message_expect(&m, MESSAGE_DONE, e));
-    return done_decode(m.body, m.body_bytes, done, e);
+    if (committing && open) {
+        error_detail(e, "The commit had been sent: the far branch is either complete or as it "
+                        "was before.");
+        error_hint(e, "Run the same command again: it finds out, and sends what is missing.");
+    }
+    return rc;
 }
 
 /* The receiver must now be where the sender is. */

@@ -89,6 +89,10 @@ static int receive(struct conn *c, int timeout_ms, bool *came, struct message *m
                          (unsigned long long)len, ZS_MESSAGE_MAX);
     c->received_bytes += len;
     uint8_t type = *(const uint8_t *)bytes;
+    if (type == MESSAGE_KEEPALIVE && len > 1)
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side sent a KEEPALIVE of %llu bytes; it has no body",
+                         (unsigned long long)len);
     if (message_name((enum message_type)type) == NULL) {
         error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sent a message of unknown type 0x%02x",
                   type);

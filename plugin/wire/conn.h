@@ -35,8 +35,8 @@ int conn_check(struct conn *c, const char *who, struct zs_error *e);
 int conn_send_whole(struct conn *c, const void *message, uint64_t bytes, struct zs_error *e);
 int conn_send(struct conn *c, enum message_type type, const char *body, struct zs_error *e);
 
-/* Wait for a message other than KEEPALIVE.  08P01 for an unknown type, 08006 if the
- * far side ended. */
+/* Wait for a message other than KEEPALIVE.  08P01 for an unknown type or a KEEPALIVE with
+ * a body, 08006 if the far side ended. */
 int conn_recv(struct conn *c, struct message *m, struct zs_error *e);
 
 /* How long a peer may say nothing while it is its turn: a commit of what is durable

@@ -75,6 +75,14 @@ static void resume_read(struct json_in *j, struct resume_point *r)
         j->wrong = j->wrong == NULL ? "resume" : j->wrong;
 }
 
+int call_encode(const char *branch, char **text, struct zs_error *e)
+{
+    struct json_out j;
+    json_out_open(&j);
+    json_put_text(&j, "branch", branch);
+    return json_out_text(&j, text, e);
+}
+
 int state_encode(const struct state_message *m, char **text, struct zs_error *e)
 {
     struct json_out j;
@@ -86,6 +94,8 @@ int state_encode(const struct state_message *m, char **text, struct zs_error *e)
     json_put_small(&j, "encoding", m->encoding);
     json_put_u64(&j, "max_rate", m->max_rate_bps);
     json_put_timeline(&j, "timeline", m->timeline);
+    if (m->branch[0] != '\0')
+        json_put_text(&j, "branch", m->branch);
     json_put_point(&j, "last", &m->last);
     json_put_points(&j, "points", m->points.at, m->points.count);
     if (m->resume.present)
@@ -103,6 +113,7 @@ static void state_read(struct json_in *j, void *out)
     m->encoding = json_small_or(j, "encoding", 0);
     m->max_rate_bps = json_u64_or(j, "max_rate", 0);
     m->timeline = json_timeline(j, "timeline");
+    (void)json_text_or(j, "branch", m->branch, sizeof m->branch);
     m->last = json_point(j, "last");
     points_read(j, "points", &m->points);
     resume_read(j, &m->resume);

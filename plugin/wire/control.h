@@ -3,6 +3,11 @@
  * JSON's numbers are doubles, so LSNs, digests, ids and 64-bit counts travel as
  * strings.  Members that are not known are skipped; one that is missing, of the
  * wrong type or out of bounds is 08P01 and named in the detail.
+ * Each text ends with a checksum of itself (json.h): a digit that changes on the way would
+ * else be stored with a history point, or make a branch of another timeline.  It is a
+ * member like others, so an older peer skips it, and what comes without one is an older
+ * peer's: it needs no negotiation, and whatever one flip hits, the text or its checksum,
+ * is found or has no effect.  A text that does not fit its checksum is XX001.
  * Ownership: a decoded struct holds no pointers.  Encoded text is malloc'ed and the
  * caller's.  Threads: none. */
 #ifndef ZS_WIRE_CONTROL_H
@@ -49,7 +54,9 @@ struct state_message {
     uint32_t encoding;              /* the one it asks for */
     uint64_t max_rate_bps;          /* of the bytes on the wire; 0 no limit */
     struct zs_timeline_id timeline; /* zero if the branch does not exist */
-    struct zs_point last;           /* at its last_valid_lsn */
+    /* In a command, which branch it is for, once more and under the checksum; else "". */
+    char branch[ZS_BRANCH_NAME_MAX + 1];
+    struct zs_point last; /* at its last_valid_lsn */
     struct point_list points;
     struct resume_point resume; /* of a transfer on top of `last` */
 };
@@ -93,6 +100,8 @@ struct ack_message {
 
 const char *verdict_name(enum verdict verdict);
 
+/* What stands in a push's command, which carries no STATE. */
+int call_encode(const char *branch, char **text, struct zs_error *e);
 int state_encode(const struct state_message *m, char **text, struct zs_error *e);
 int state_decode(const char *text, size_t len, struct state_message *m, struct zs_error *e);
 int offer_encode(const struct offer_message *m, char **text, struct zs_error *e);

@@ -10,8 +10,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define JSON_MAX_BYTES 65536u /* 64 KiB */
+
+/* The last member of what is written here: XXH3_64 of all that stands before it. */
+#define CHECK_HEAD  ",\"check\":\""
+#define CHECK_TAIL  "\"}"
+#define CHECK_BYTES (sizeof CHECK_HEAD - 1 + 16 + sizeof CHECK_TAIL - 1)
+
+struct check_text {
+    char s[CHECK_BYTES + 1];
+};
+
+static struct check_text check_text(const char *text, size_t len)
+{
+    struct check_text t;
+    (void)snprintf(t.s, sizeof t.s, CHECK_HEAD "%016" PRIx64 CHECK_TAIL, XXH3_64bits(text, len));
+    return t;
+}
+
+/* Does a text that ends with a check have another one?  One that ends otherwise is an
+ * older peer's, or its check is what was damaged, and the rest is whole. */
+static bool damaged(const char *text, size_t len)
+{
+    if (len < CHECK_BYTES)
+        return false;
+    const char *check = text + len - CHECK_BYTES;
+    return memcmp(check, CHECK_HEAD, sizeof CHECK_HEAD - 1) == 0 &&
+           memcmp(text + len - 2, CHECK_TAIL, 2) == 0 &&
+           memcmp(check, check_text(text, len - CHECK_BYTES).s, CHECK_BYTES) != 0;
+}
 
 static bool only_blanks(const char *at, const char *end)
 {
@@ -28,6 +58,11 @@ int json_in_open(struct json_in *j, const char *message, const char *text, size_
         return error_set(e, ZS_PROTOCOL_VIOLATION,
                          "the far side sent a %s message of %zu bytes; at most %u are allowed",
                          message, len, JSON_MAX_BYTES);
+    if (damaged(text, len)) {
+        error_set(e, ZS_CORRUPT,
+                  "the far side's %s was damaged on the way: its checksum does not fit", message);
+        return error_hint(e, "Run the command again.");
+    }
     const char *end = NULL;
     j->root = cJSON_ParseWithLengthOpts(text, len, &end, 0);
     if (!cJSON_IsObject(j->root) || !only_blanks(end, text + len)) {
@@ -90,6 +125,20 @@ static bool u64_parse(const char *text, uint64_t *out)
     errno = 0;
     *out = strtoull(text, &end, 10);
     return errno == 0 && *end == '\0';
+}
+
+bool json_text_or(struct json_in *j, const char *name, char *out, size_t size)
+{
+    const char *text = text_of(j, name, true);
+    out[0] = '\0';
+    if (text == NULL)
+        return false;
+    if (strlen(text) >= size) {
+        wrong(j, name);
+        return false;
+    }
+    memcpy(out, text, strlen(text) + 1);
+    return true;
 }
 
 bool json_bool_or(struct json_in *j, const char *name, bool missing)
@@ -323,8 +372,19 @@ void json_put_points(struct json_out *j, const char *name, const struct zs_point
 
 int json_out_text(struct json_out *j, char **text, struct zs_error *e)
 {
-    *text = j->failed ? NULL : cJSON_PrintUnformatted(j->root);
+    char *plain = j->failed ? NULL : cJSON_PrintUnformatted(j->root);
     cJSON_Delete(j->root);
     j->root = NULL;
-    return *text == NULL ? error_memory(e) : ZS_OK;
+    *text = NULL;
+    if (plain == NULL)
+        return error_memory(e);
+    size_t members = strlen(plain) - 1; /* without the brace, which the check brings */
+    char *whole = realloc(plain, members + CHECK_BYTES + 1);
+    if (whole == NULL) {
+        free(plain);
+        return error_memory(e);
+    }
+    memcpy(whole + members, check_text(whole, members).s, CHECK_BYTES + 1);
+    *text = whole;
+    return ZS_OK;
 }

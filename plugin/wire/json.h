@@ -1,4 +1,6 @@
 /* json.h - reading and writing the members of a control message with cJSON.
+ * What is written ends with a checksum of itself, ,"check":"0123456789abcdef"}, and what
+ * is read with one must fit it (control.h says why).
  * A json_in remembers the first member that was wrong, so that a decoder reads all
  * members in a row and asks once.  Threads: none. */
 #ifndef ZS_WIRE_JSON_H
@@ -16,7 +18,8 @@ struct json_in {
     const char *wrong; /* the first member that was missing or wrong */
 };
 
-/* Parse a whole object of at most 64 KiB and check its "protocol".  08P01, 0A000. */
+/* Parse a whole object of at most 64 KiB and check its "protocol".  XX001 damaged, 08P01,
+ * 0A000. */
 int json_in_open(struct json_in *j, const char *message, const char *text, size_t len,
                  struct zs_error *e);
 void json_in_close(struct json_in *j);
@@ -25,6 +28,7 @@ int json_in_check(const struct json_in *j, struct zs_error *e);
 
 /* Members; each gives zero if it is missing or wrong, and remembers.  Those with
  * _or take a missing one as the default. */
+bool json_text_or(struct json_in *j, const char *name, char *out, size_t size); /* is it there? */
 bool json_bool_or(struct json_in *j, const char *name, bool missing);
 uint64_t json_u64(struct json_in *j, const char *name);
 uint64_t json_u64_or(struct json_in *j, const char *name, uint64_t missing);

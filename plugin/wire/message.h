@@ -31,7 +31,8 @@
  * Each message is one byte of type and a body.  Version: OFFER and STATE carry
  * "protocol" (major; must be equal) and JSON members that are not known are
  * skipped, so a newer minor version still works; a message type that is not known
- * is refused by name. */
+ * is refused by name.  What a flipped bit does is found by the checksums that stand in a
+ * BATCH and in each JSON body; a KEEPALIVE with a body was another message. */
 #ifndef ZS_WIRE_MESSAGE_H
 #define ZS_WIRE_MESSAGE_H
 

@@ -10,6 +10,7 @@
 #include "sync/change_map.h"
 #include "sync/resume.h"
 #include "wire/batch.h"
+#include "wire/control.h"
 
 #include <elf.h>
 #include <stdio.h>
@@ -72,6 +73,19 @@ static void seeds_batch(void)
         }
         batch_writer_close(w);
     }
+}
+
+/* As it is written, with its checksum; and one that does not fit. */
+static void seeds_control(void)
+{
+    struct zs_error e;
+    char *text = NULL;
+    const struct done_message done = {.verdict = VERDICT_BEHIND, .last = {.lsn = 0x2000}};
+    must(done_encode(&done, &text, &e));
+    write_behind("control", "checked", 3, text, strlen(text));
+    text[20] ^= 1;
+    write_behind("control", "damaged", 3, text, strlen(text));
+    free(text);
 }
 
 static void seeds_change_map(void)
@@ -282,6 +296,7 @@ void seeds_binary(void)
     seeds_stage();
     seeds_elf();
     seeds_batch();
+    seeds_control();
     seeds_change_map();
     seeds_pgwire();
     seeds_pgdata();

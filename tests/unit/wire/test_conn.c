@@ -269,6 +269,18 @@ static void test_a_silent_peer_is_given_up(void)
     ends_close(&t);
 }
 
+/* It was another message, of which one would wait in vain. */
+static void test_a_keepalive_with_a_body_is_refused(void)
+{
+    struct ends t;
+    struct message m;
+    struct zs_error e = {0};
+    ends_open(&t, NULL);
+    far_sends(&t, "K{}");
+    ASSERT_FAILS(conn_recv(&t.near, &m, &e), ZS_PROTOCOL_VIOLATION);
+    ends_close(&t);
+}
+
 static void test_keepalive_is_said_when_nothing_was_sent_for_long(void)
 {
     struct ends t;
@@ -289,6 +301,7 @@ static void test_keepalive_is_said_when_nothing_was_sent_for_long(void)
 SUITE("wire/conn", {"a silent peer is given up", test_a_silent_peer_is_given_up},
       {"KEEPALIVE is said when nothing was sent for long",
        test_keepalive_is_said_when_nothing_was_sent_for_long},
+      {"a KEEPALIVE with a body is refused", test_a_keepalive_with_a_body_is_refused},
       {"a message arrives with its type", test_a_message_arrives_with_its_type},
       {"KEEPALIVEs are skipped", test_keepalives_are_skipped},
       {"an unknown type is named", test_an_unknown_type_is_named},

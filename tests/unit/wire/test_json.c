@@ -112,7 +112,48 @@ static void test_every_truncation_and_flipped_bit_is_survived(void)
     }
 }
 
-SUITE("wire/json",
+/* A text as it is written, and what becomes of it when one bit, or one byte, is another. */
+static void test_what_is_damaged_says_so(void)
+{
+    struct json_out out;
+    struct zs_error e = {0};
+    char *good = NULL;
+    json_out_open(&out);
+    json_put_u64(&out, "records", 1234567890123);
+    json_put_text(&out, "verdict", "behind");
+    ASSERT_OK(json_out_text(&out, &good, &e));
+    size_t len = strlen(good), check = len - strlen(",\"check\":\"0123456789abcdef\"}");
+    ASSERT_OK(open_text(good, len, &e));
+    CU_ASSERT(strncmp(good + check, ",\"check\":\"", 10) == 0);
+    for (size_t at = 0; at < len; at++)
+        for (unsigned flip = 1; flip < 256; flip++) {
+            good[at] = (char)(good[at] ^ (int)flip);
+            int rc = open_text(good, len, &e);
+            bool told = rc != ZS_OK && error_is(&e, ZS_CORRUPT) && e.hint[0] != '\0' &&
+                        strstr(e.message, "STATE was damaged on the way") != NULL;
+            /* What hits the name of the check leaves the rest as it was. */
+            bool name = at >= check && (at < check + 10 || at >= len - 2);
+            CU_ASSERT(name ? !told : told);
+            good[at] = (char)(good[at] ^ (int)flip);
+        }
+    free(good);
+}
+
+static void test_a_text_without_a_check_is_an_older_peers(void)
+{
+    static const char *const texts[] = {
+        "{\"protocol\":1}",
+        "{\"protocol\":1,\"check\":\"0\"}",
+        "{\"check\":\"0123456789abcdef\",\"protocol\":1}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct zs_error e;
+        ASSERT_OK(open_text(texts[i], strlen(texts[i]), &e));
+    }
+}
+
+SUITE("wire/json", {"what is damaged says so", test_what_is_damaged_says_so},
+      {"a text without a check is an older peer's", test_a_text_without_a_check_is_an_older_peers},
       {"a text that is no object is refused", test_a_text_that_is_no_object_is_refused},
       {"another protocol is said, with a hint", test_another_protocol_is_said_with_a_hint},
       {"a text of 64 KiB is the most", test_a_text_of_64_kib_is_the_most},
