@@ -183,7 +183,7 @@ static void accept_one(struct server *s, int listening, bool is_local)
         return;
     }
     struct zs_error why;
-    if (sessions_reserve(&s->sessions, &why) != ZS_OK) {
+    if (sessions_reserve(&s->sessions, is_local, &why) != ZS_OK) {
         log_error(&s->log, ZS_LOG_WARNING, "connection turned away", &why);
         turn_away(fd, &why);
         return;

@@ -39,10 +39,10 @@ static int too_many(const char *what, uint32_t max, const char *setting, struct 
     return error_hint(e, "Try again later, or raise %s in pageserver.toml.", setting);
 }
 
-int sessions_reserve(struct sessions *s, struct zs_error *e)
+int sessions_reserve(struct sessions *s, bool is_local, struct zs_error *e)
 {
     (void)pthread_mutex_lock(&s->lock);
-    bool full = s->half_open >= s->max_half_open;
+    bool full = s->half_open >= s->max_half_open && !is_local;
     if (!full)
         s->half_open++;
     (void)pthread_mutex_unlock(&s->lock);

@@ -29,8 +29,9 @@ int sessions_init(struct sessions *s, uint32_t max_half_open, uint32_t max_logge
                   struct zs_error *e);
 void sessions_fini(struct sessions *s);
 
-/* A place for a connection that is not logged in.  53300 if there are too many. */
-int sessions_reserve(struct sessions *s, struct zs_error *e);
+/* A place for a connection that is not logged in.  53300 if there are too many; a local one
+ * always finds a place, so that strangers cannot lock the server's own user out. */
+int sessions_reserve(struct sessions *s, bool is_local, struct zs_error *e);
 void sessions_release(struct sessions *s); /* a place that no entry took */
 
 /* Use the place.  The entry is the caller's; cancel and fd are set. */

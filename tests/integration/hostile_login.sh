@@ -72,7 +72,9 @@ for _ in 1 2 3; do
     must "one more is turned away at once, by name" grep -q '53300.*logging in' <<<"$(answer)"
     hang_up
 done
-must "while they are there nobody logs in" not logs_in
+must "while they are there nobody logs in from elsewhere" not logs_in
+run A status
+must "the server's own user does" exits 0
 printf '%s\n' 'status; \echo still' >&"${LOGGED_IN[1]}"
 while read -r -t 60 line <&"${LOGGED_IN[0]}"; do [ "$line" != still ] || break; done
 must "the session that was logged in works on" same "${line-}" still

@@ -121,6 +121,13 @@ int far_error_login(const char *text, int needs_password, const char *far, struc
     }
     char reason[400];
     first_line(reason_of(text), reason, sizeof reason);
+    if (strstr(reason, "error response during SSL exchange") != NULL) {
+        /* libpq shows no reason that came before TLS: it could be anybody's. */
+        error_set(e, ZS_CANNOT_CONNECT, "%s turned the connection away before the login", far);
+        e->retry = ZS_RETRY_LATER;
+        return error_hint(e, "Too many clients may be logging in there at once: try again, or see "
+                             "its log.");
+    }
     error_set(e, ZS_CANNOT_CONNECT, "could not connect to %s: %s", far,
               reason[0] == '\0' ? "no reason was given" : reason);
     if (strstr(reason, "SSL") != NULL || strstr(reason, "certificate") != NULL)

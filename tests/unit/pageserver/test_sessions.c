@@ -13,7 +13,7 @@ struct one {
 static void enter(struct sessions *s, struct one *one)
 {
     struct zs_error e;
-    ASSERT_OK(sessions_reserve(s, &e));
+    ASSERT_OK(sessions_reserve(s, false, &e));
     ASSERT_OK(cancel_init(&one->cancel, -1, &e));
     one->entry = (struct session_entry){.cancel = &one->cancel, .fd = -1};
     ASSERT_OK(sessions_enter(s, &one->entry, &e));
@@ -35,10 +35,12 @@ static void test_limits(void)
     ASSERT_OK(sessions_init(&s, 2, 1, &e));
     enter(&s, &a);
     enter(&s, &b);
-    ASSERT_FAILS(sessions_reserve(&s, &e), "53300");
+    ASSERT_FAILS(sessions_reserve(&s, false, &e), "53300");
+    ASSERT_OK(sessions_reserve(&s, true, &e)); /* local */
+    sessions_release(&s);
     ASSERT_OK(sessions_promote(&s, &a.entry, &e));
     ASSERT_FAILS(sessions_promote(&s, &b.entry, &e), "53300");
-    ASSERT_OK(sessions_reserve(&s, &e));
+    ASSERT_OK(sessions_reserve(&s, false, &e));
     sessions_release(&s);
     CU_ASSERT_EQUAL(sessions_count(&s), 1);
     leave(&s, &a);
