@@ -1,4 +1,4 @@
-/* branch.c - zenith branch list|create|delete|drop-stage. */
+/* branch.c - zenith branch list|create|delete|drop-stage|rebuild-map. */
 #include "cli/cli.h"
 
 #include "base/cleanup.h"
@@ -76,6 +76,29 @@ static int run_drop_stage(struct cli *c, struct zs_error *e)
     return change(c, "stage_drop", "dropped what was kept of", e);
 }
 
+static int run_rebuild_map(struct cli *c, struct zs_error *e)
+{
+    CLEANUP(query_close) struct query query = {0};
+    CLEANUP(result_clear) PGresult *rows = NULL;
+    TRY_USAGE(branch_name_check(c->args[0], e));
+    TRY(query_open(&query, "change_map_rebuild", e));
+    put_argument(query.f, c->args[0]);
+    int rc = session_run(c, &query, c->args[0], 1, &rows, e);
+    if (rc != ZS_OK)
+        return rc;
+    if (c->json)
+        return print_result_json(rows, e);
+    (void)printf("made the change map of %s up to %s anew: %s epochs, %s, %s records looked at\n",
+                 c->args[0], row_text(rows, 0, "to_lsn"), row_text(rows, 0, "epochs"),
+                 bytes_text(row_number(rows, 0, "bytes")).s,
+                 count_text(row_number(rows, 0, "records")).s);
+    if (row_number(rows, 0, "left_out") > 0)
+        (void)printf("in %s more ranges too much changed for a map: they are scanned when they "
+                     "are asked for\n",
+                     row_text(rows, 0, "left_out"));
+    return ZS_OK;
+}
+
 static const struct argp_option options[] = {TAKES_DIR, TAKES_JSON, TAKES_NO_MORE};
 
 const struct cli_command command_branch_list = {
@@ -126,4 +149,19 @@ const struct cli_command command_branch_drop_stage = {
             "  zenith branch drop-stage main",
     .options = options,
     .run = run_drop_stage,
+};
+const struct cli_command command_branch_rebuild_map = {
+    .name = "branch rebuild-map",
+    .args = "NAME",
+    .least = 1,
+    .most = 1,
+    .summary = "Make the map of what changed in a branch anew.",
+    .help = "The map is what lets a push send a little of a large branch without a look at all "
+            "of it.  Where it has gaps (\"zenith status\" shows them) the branch is scanned for "
+            "each push; this scans it once and closes them.  The branch can be read and pushed "
+            "meanwhile.\n\n"
+            "Example:\n"
+            "  zenith branch rebuild-map main",
+    .options = options,
+    .run = run_rebuild_map,
 };

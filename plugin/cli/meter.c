@@ -54,7 +54,7 @@ static const char *phase_verb(const char *phase)
     } verbs[] = {
         {"connect", "connecting"}, {"negotiate", "negotiating"}, {"send", "sending"},
         {"receive", "receiving"},  {"commit", "committing"},     {"import", "importing"},
-        {"export", "exporting"},
+        {"export", "exporting"},   {"scan", "scanning"},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].phase, phase) == 0)

@@ -14,8 +14,9 @@
 struct facts {
     PGresult *server;
     PGresult *transfers; /* NULL: the module is not loaded */
-    PGresult *stages;    /* NULL: it is not, or is an older one; the next one, too */
+    PGresult *stages;    /* NULL: it is not, or is an older one; the next ones, too */
     PGresult *leases;
+    PGresult *maps;
     size_t origins;
 };
 
@@ -25,6 +26,7 @@ static void facts_fini(struct facts *f)
     PQclear(f->transfers);
     PQclear(f->stages);
     PQclear(f->leases);
+    PQclear(f->maps);
 }
 
 static int ask(struct cli *c, struct server *s, const char *command, int least, PGresult **rows,
@@ -68,7 +70,7 @@ static int print_status_json(const struct facts *f, struct zs_error *e)
     cJSON *root = result_json(f->server);
     if (root == NULL || cJSON_AddNumberToObject(root, "origins", (double)f->origins) == NULL ||
         !add_rows(root, "stages", f->stages) || !add_rows(root, "leases", f->leases) ||
-        !add_rows(root, "transfers", f->transfers)) {
+        !add_rows(root, "change_maps", f->maps) || !add_rows(root, "transfers", f->transfers)) {
         cJSON_Delete(root);
         root = NULL;
     }
@@ -130,6 +132,27 @@ static void print_leases(const PGresult *rows)
     }
 }
 
+/* What an increment of each branch can be found by, from which LSN on. */
+static int print_maps(const PGresult *rows, struct zs_error *e)
+{
+    static const char *const heads[] = {"CHANGE MAP", "FROM", "TO", "EPOCHS", "SIZE", "GAPS"};
+    static const bool right[] = {false, false, false, true, true, false};
+    CLEANUP(table_fini) struct table t = {.columns = sizeof right};
+    for (size_t c = 0; c < t.columns; c++)
+        table_add(&t, heads[c]);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        bool some = row_number(rows, row, "epochs") > 0, gaps = row_number(rows, row, "gaps") > 0;
+        table_add(&t, row_text(rows, row, "branch"));
+        table_add(&t, some ? row_text(rows, row, "from_lsn") : "none");
+        table_add(&t, row_text(rows, row, "last_valid_lsn"));
+        table_add(&t, row_text(rows, row, "epochs"));
+        table_add(&t, bytes_text(row_number(rows, row, "bytes")).s);
+        table_add(&t, gaps ? row_text(rows, row, "gap_ranges") : some ? "none" : "");
+    }
+    (void)putchar('\n');
+    return table_print(&t, right, e);
+}
+
 static int print_status(const struct repo *repo, const struct facts *f, struct zs_error *e)
 {
     char text[512];
@@ -153,6 +176,8 @@ static int print_status(const struct repo *repo, const struct facts *f, struct z
         print_fact("transfers", "none so far");
     else
         TRY(print_transfers(f->transfers, e));
+    if (f->maps != NULL && PQntuples(f->maps) > 0)
+        TRY(print_maps(f->maps, e));
     return ZS_OK;
 }
 
@@ -172,6 +197,7 @@ static int run(struct cli *c, struct zs_error *e)
     if (facts.transfers != NULL) {
         TRY(ask_newer(c, &server, "stages", &facts.stages, e));
         TRY(ask_newer(c, &server, "leases", &facts.leases, e));
+        TRY(ask_newer(c, &server, "change_maps", &facts.maps, e));
     }
     TRY(count_origins(&repo, &facts.origins, e));
     return c->json ? print_status_json(&facts, e) : print_status(&repo, &facts, e);
@@ -183,7 +209,9 @@ const struct cli_command command_status = {
     .name = "status",
     .args = "",
     .summary = "Show the pageserver, running and recent transfers, and those that wait.",
-    .help = "Exit status 1 if no server runs.\n\n"
+    .help = "Also, per branch, from which LSN on its change map knows what changed, and where it "
+            "has gaps; \"zenith branch rebuild-map\" closes them.  Exit status 1 if no server "
+            "runs.\n\n"
             "Example:\n"
             "  zenith status --json",
     .options = options,

@@ -32,6 +32,9 @@ int perform_pull(void *self, const struct zs_session *session, const char *args,
 int branch_pull(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int stages(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int stage_drop(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int change_maps(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int change_map_rebuild(void *self, const struct zs_session *session, const char *args,
+                       struct zs_error *e);
 int leases(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 int sync_status(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 

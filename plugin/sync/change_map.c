@@ -62,10 +62,11 @@ void change_map_close(struct change_map *m)
     free(m);
 }
 
-static void become_everything(struct change_map *m)
+void change_map_become_everything(struct change_map *m)
 {
     forget(m);
     m->everything = true;
+    m->cost = 0;
 }
 
 /* The place of `prefix`, or where it belongs.  The last place is tried first: keys
@@ -140,14 +141,14 @@ int change_map_add(struct change_map *m, const uint8_t key[ZS_KEY_BYTES], struct
         memcpy(m->last_key, key, ZS_KEY_BYTES);
     }
     if (m->cost > CHANGE_MAP_MAX_BYTES)
-        become_everything(m);
+        change_map_become_everything(m);
     return ZS_OK;
 }
 
 int change_map_merge(struct change_map *m, const struct change_map *other, struct zs_error *e)
 {
     if (other->everything)
-        become_everything(m);
+        change_map_become_everything(m);
     for (uint32_t i = 0; i < other->nsets && !m->everything; i++) {
         roaring_bitmap_t *blocks = NULL;
         TRY(set_for(m, other->sets[i].prefix, &blocks, e));
@@ -156,7 +157,7 @@ int change_map_merge(struct change_map *m, const struct change_map *other, struc
         size_t after = roaring_bitmap_portable_size_in_bytes(blocks);
         m->cost += after > before ? after - before : 0;
         if (m->cost > CHANGE_MAP_MAX_BYTES)
-            become_everything(m);
+            change_map_become_everything(m);
     }
     return ZS_OK;
 }
@@ -172,6 +173,11 @@ uint64_t change_map_count(const struct change_map *m)
     for (uint32_t i = 0; i < m->nsets; i++)
         n += roaring_bitmap_get_cardinality(m->sets[i].blocks);
     return n;
+}
+
+uint64_t change_map_cost(const struct change_map *m)
+{
+    return m->cost;
 }
 
 bool change_map_has(const struct change_map *m, const uint8_t key[ZS_KEY_BYTES])

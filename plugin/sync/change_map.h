@@ -48,6 +48,10 @@ int change_map_merge(struct change_map *m, const struct change_map *other, struc
 /* Has it outgrown its bound?  Then it holds everything, and no keys are kept. */
 bool change_map_is_everything(const struct change_map *m);
 uint64_t change_map_count(const struct change_map *m);
+/* An upper bound of its encoded size; in memory it takes up to twice as much. */
+uint64_t change_map_cost(const struct change_map *m);
+/* From here on it holds everything, and takes no memory. */
+void change_map_become_everything(struct change_map *m);
 bool change_map_has(const struct change_map *m, const uint8_t key[ZS_KEY_BYTES]);
 
 /* malloc'ed bytes, the caller's.  *bytes is NULL if the map is everything. */

@@ -1,8 +1,8 @@
 /* epochs.c - see epochs.h.
  * An epoch's blob is named by where it ends; where it begins stands inside.  A chain
- * (X, Y] is followed from Y down: each epoch's beginning must be another's end, or at
- * or below X.  Below a merged epoch's beginning is fine: bits are hints, and a reader
- * looks at LSNs. */
+ * (X, Y] is followed from Y down: each epoch's beginning must be another's end, or lie in
+ * another one, or at or below X.  What a merged epoch knows besides is fine: bits are
+ * hints, and a reader looks at LSNs. */
 #include "sync/epochs.h"
 
 #include "base/cleanup.h"
@@ -16,8 +16,7 @@
 
 CLEANUP_POINTER(struct change_map, change_map_close)
 
-#define PREFIX   "changes/"
-#define LIST_MAX 256u
+#define PREFIX "changes/"
 
 void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME_BYTES])
 {
@@ -35,22 +34,13 @@ bool epoch_of_name(const char *name, zs_lsn *to_lsn)
     return strcmp(name, again) == 0;
 }
 
-struct epoch_list {
-    uint32_t count;
-    bool overflow;
-    struct {
-        zs_lsn to_lsn;
-        uint64_t bytes;
-    } at[LIST_MAX]; /* ascending, as blobs are listed in name order */
-};
-
 static int32_t list_one(void *context, const char *name, uint64_t len)
 {
     struct epoch_list *list = context;
     zs_lsn to_lsn = 0;
     if (!epoch_of_name(name, &to_lsn))
         return 0;
-    if (list->count == LIST_MAX) {
+    if (list->count == EPOCH_LIST_MAX) {
         list->overflow = true;
         return 1;
     }
@@ -59,9 +49,14 @@ static int32_t list_one(void *context, const char *name, uint64_t len)
     return 0;
 }
 
-/* The epoch that ends at to_lsn.  *out NULL: missing or unusable, and `why` says so. */
-static int load(const struct snapshot *s, zs_lsn to_lsn, struct change_epoch *epoch,
-                struct change_map **out, char *why, size_t why_bytes, struct zs_error *e)
+int epoch_list_read(const struct snapshot *s, struct epoch_list *out, struct zs_error *e)
+{
+    *out = (struct epoch_list){0};
+    return snapshot_blobs(s, list_one, out, e);
+}
+
+int epoch_load(const struct snapshot *s, zs_lsn to_lsn, struct change_epoch *epoch,
+               struct change_map **out, char *why, size_t why_bytes, struct zs_error *e)
 {
     char name[EPOCH_NAME_BYTES];
     CLEANUP(free_ptr) uint8_t *data = NULL;
@@ -93,6 +88,15 @@ static int load(const struct snapshot *s, zs_lsn to_lsn, struct change_epoch *ep
     return ZS_OK;
 }
 
+/* Where the epoch ends that `at` may be in: the first end at or above it. */
+static zs_lsn end_above(const struct epoch_list *list, zs_lsn at)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->at[i].to_lsn >= at)
+            return list->at[i].to_lsn;
+    return at;
+}
+
 int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
                    struct change_map **out, char *why, size_t why_bytes, struct zs_error *e)
 {
@@ -102,12 +106,18 @@ int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
         (void)snprintf(why, why_bytes, "this pageserver's store keeps no change map");
         return ZS_OK;
     }
+    struct epoch_list list;
+    TRY(epoch_list_read(s, &list, e));
     for (zs_lsn at = upto_lsn; at > after_lsn;) {
         CLEANUP(change_map_close_ptr) struct change_map *one = NULL;
         struct change_epoch epoch;
-        TRY(load(s, at, &epoch, &one, why, why_bytes, e));
+        TRY(epoch_load(s, end_above(&list, at), &epoch, &one, why, why_bytes, e));
         if (one == NULL)
             return ZS_OK;
+        if (epoch.from_lsn >= at) {
+            (void)snprintf(why, why_bytes, "no change map ends at %s", lsn_text(at).s);
+            return ZS_OK;
+        }
         at = epoch.from_lsn;
         if (all == NULL) {
             all = one;
@@ -122,30 +132,6 @@ int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
     }
     *out = all;
     all = NULL;
-    return ZS_OK;
-}
-
-int epochs_coverage(const struct snapshot *s, zs_lsn *from_lsn, uint64_t *count, uint64_t *bytes,
-                    struct zs_error *e)
-{
-    struct epoch_list list = {0};
-    char why[128];
-    *from_lsn = s->info.last_valid_lsn;
-    *count = *bytes = 0;
-    if (!store_has(s->store, ZS_STORE_BLOBS))
-        return ZS_OK;
-    TRY(snapshot_blobs(s, list_one, &list, e));
-    for (uint32_t i = 0; i < list.count; i++)
-        *bytes += list.at[i].bytes;
-    while (*from_lsn > 0) {
-        CLEANUP(change_map_close_ptr) struct change_map *one = NULL;
-        struct change_epoch epoch;
-        TRY(load(s, *from_lsn, &epoch, &one, why, sizeof why, e));
-        if (one == NULL)
-            return ZS_OK;
-        *from_lsn = epoch.from_lsn;
-        ++*count;
-    }
     return ZS_OK;
 }
 
@@ -178,8 +164,8 @@ static int merge_oldest(const struct snapshot *s, const struct epoch_list *list,
     char why[128];
     uint8_t *data = NULL;
     size_t len = 0;
-    TRY(load(s, list->at[0].to_lsn, &first, &older, why, sizeof why, e));
-    TRY(load(s, list->at[1].to_lsn, &second, &newer, why, sizeof why, e));
+    TRY(epoch_load(s, list->at[0].to_lsn, &first, &older, why, sizeof why, e));
+    TRY(epoch_load(s, list->at[1].to_lsn, &second, &newer, why, sizeof why, e));
     if (older != NULL && newer != NULL && first.to_lsn == second.from_lsn) {
         TRY(change_map_merge(newer, older, e));
         second.from_lsn = first.from_lsn;
@@ -203,7 +189,7 @@ int epoch_edits_make(const struct zs_store *store, const char *branch, const str
     if (data != NULL)
         TRY(edit(out, epoch->to_lsn, data, len));
     TRY(snapshot_open(store, branch, &s, e));
-    TRY(snapshot_blobs(&s, list_one, &list, e));
+    TRY(epoch_list_read(&s, &list, e));
     for (uint32_t i = 0; i < list.count; i++)
         bytes += list.at[i].bytes;
     if (list.overflow || bytes + len > EPOCHS_MAX_BYTES)

@@ -1,6 +1,7 @@
 /* epochs.h - the change maps that a timeline keeps: chosen, read, merged.
  * Flow: sync/recording asks what a commit should keep; sync/send asks what changed in
  * (X, Y].  Reads blobs through store/; writes nothing.
+ * What a branch's epochs cover as a whole: coverage.h; made anew: rebuild.h.
  * Memory: the maps in hand, each at most CHANGE_MAP_MAX_BYTES encoded.
  * Threads: none of its own. */
 #ifndef ZS_SYNC_EPOCHS_H
@@ -22,6 +23,22 @@ void epoch_name(zs_lsn to_lsn, char name[EPOCH_NAME_BYTES]);
 /* False if the blob is not an epoch's. */
 bool epoch_of_name(const char *name, zs_lsn *to_lsn);
 
+/* The epochs that a snapshot lists, ascending by where they end. */
+#define EPOCH_LIST_MAX 256u
+struct epoch_list {
+    uint32_t count;
+    bool overflow; /* there are more: the newest ones are not in it */
+    struct {
+        zs_lsn to_lsn;
+        uint64_t bytes;
+    } at[EPOCH_LIST_MAX];
+};
+int epoch_list_read(const struct snapshot *s, struct epoch_list *out, struct zs_error *e);
+
+/* The epoch that ends at to_lsn.  *out NULL: missing or unusable, and `why` says so. */
+int epoch_load(const struct snapshot *s, zs_lsn to_lsn, struct change_epoch *epoch,
+               struct change_map **out, char *why, size_t why_bytes, struct zs_error *e);
+
 /* Blobs to hand to a commit; owns their names and data. */
 struct epoch_edits {
     struct zs_blob blobs[8];
@@ -38,9 +55,5 @@ void epoch_edits_close(struct epoch_edits *edits);
  * `why` then says it in half a sentence ("the epoch that ends at 0/16B37 is damaged"). */
 int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
                    struct change_map **out, char *why, size_t why_bytes, struct zs_error *e);
-
-/* From which LSN on the map covers the snapshot without a gap; last_valid_lsn: none. */
-int epochs_coverage(const struct snapshot *s, zs_lsn *from_lsn, uint64_t *count, uint64_t *bytes,
-                    struct zs_error *e);
 
 #endif

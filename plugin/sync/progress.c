@@ -26,6 +26,8 @@ static const char *doing(enum transfer_phase phase)
         return "receiving";
     case PHASE_COMMIT:
         return "committing";
+    case PHASE_SCAN:
+        return "looking through";
     case PHASE_DONE:
         return "done with";
     case PHASE_FAILED:

@@ -142,16 +142,23 @@ static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *thei
 {
     const struct zs_store *inner = in->recording->inner;
     CLEANUP(epoch_edits_close) struct epoch_edits edits = {0};
-    if (in->map == NULL)
+    CLEANUP(free_ptr) struct zs_blob *blobs = NULL;
+    if (in->map == NULL || theirs->upto_lsn == in->epoch.from_lsn) /* it writes no record */
         return inner->ingest_commit(in->inner, theirs, e);
     in->epoch.to_lsn = theirs->upto_lsn;
     TRY(epoch_edits_make(inner, in->branch, in->map, &in->epoch, &edits, e));
     struct zs_commit commit = {0};
     memcpy(&commit, theirs,
            theirs->struct_size < sizeof commit ? theirs->struct_size : sizeof commit);
+    blobs = calloc(commit.nblobs + edits.count + 1, sizeof *blobs);
+    if (blobs == NULL)
+        return error_memory(e);
+    if (commit.nblobs > 0)
+        memcpy(blobs, commit.blobs, commit.nblobs * sizeof *blobs);
+    memcpy(blobs + commit.nblobs, edits.blobs, edits.count * sizeof *blobs);
     commit.struct_size = sizeof commit;
-    commit.blobs = edits.blobs;
-    commit.nblobs = edits.count;
+    commit.blobs = blobs;
+    commit.nblobs += edits.count;
     return inner->ingest_commit(in->inner, &commit, e);
 }
 

@@ -189,6 +189,8 @@ const char *phase_name(enum transfer_phase phase)
         return "receive";
     case PHASE_COMMIT:
         return "commit";
+    case PHASE_SCAN:
+        return "scan";
     case PHASE_DONE:
         return "done";
     case PHASE_FAILED:

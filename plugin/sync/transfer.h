@@ -15,6 +15,7 @@ enum transfer_phase {
     PHASE_SEND,
     PHASE_RECEIVE,
     PHASE_COMMIT,
+    PHASE_SCAN, /* of a change map that is made anew: no transfer, told as one */
     PHASE_DONE,
     PHASE_FAILED,
 };

@@ -81,6 +81,14 @@ run A pull fetched B:copy
 must "a branch can be pulled under another name" exits 0
 must "what was pulled under another name is equal" \
     same "$(history_of A fetched)" "$(history_of A main)"
+run A status
+must "status shows what each change map covers" outputs '^main +0/[0-9A-F]+ .* none$'
+must "and a branch that has none" outputs '^fetched +none '
+run A branch rebuild-map fetched
+must "a change map can be made anew" exits 0
+run A status --json
+must "it covers the whole branch then" outputs '"from_lsn": *"0/0"'
+must "its records are as before" same "$(history_of A fetched)" "$(history_of A main)"
 run A push main B:copy
 must "a push to a name it was pushed under before is up to date" says 'up to date'
 

@@ -161,7 +161,52 @@ static void test_map_that_is_gone_is_said_and_scanned_for(void)
     world_close(&r.w);
 }
 
+/* The gap is shown, and a rebuild closes it. */
+static void test_gap_is_shown_and_can_be_closed(void)
+{
+    struct recorded r;
+    struct client c;
+    char warning[512];
+    recorded_open(&r);
+    commit_pages(&r.a.table, 500, 2);
+    commit_pages(&r.a.table, 700, 3);
+    replace_epoch(&r.host_a, NULL);
+    client_open(&c);
+    CU_ASSERT(client_run(&c, &r.w.a, "change_maps") == ZS_OK);
+    ASSERT_TEXT(cell(&c, "branch"), "main");
+    ASSERT_TEXT(cell(&c, "epochs"), "1");
+    ASSERT_TEXT(cell(&c, "gaps"), "1");
+    ASSERT_TEXT(cell(&c, "gap_ranges"), "0/2000..0/3000");
+    CU_ASSERT(strstr(cell(&c, "reason"), "past the change map") != NULL);
+    client_close(&c);
+    client_open(&c);
+    client_run(&c, &r.w.a, "change_map_rebuild main");
+    assert_ok(c.rc, &c.e, "rebuild", __FILE__, __LINE__);
+    ASSERT_TEXT(cell(&c, "epochs"), "3");
+    ASSERT_TEXT(cell(&c, "to_lsn"), "0/3000");
+    CU_ASSERT(c.s.notice_count > 0 && strstr(c.s.notices[0].detail, "\"scan\"") != NULL);
+    client_close(&c);
+    client_open(&c);
+    CU_ASSERT(client_run(&c, &r.w.a, "change_maps") == ZS_OK);
+    ASSERT_TEXT(cell(&c, "from_lsn"), "0/0");
+    ASSERT_TEXT(cell(&c, "gaps"), "0");
+    client_close(&c);
+    run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
+    ASSERT_TEXT(warning, "");
+    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+    client_open(&c);
+    client_run(&c, &r.w.a, "change_map_rebuild nobody");
+    assert_fails(c.rc, &c.e, ZS_NO_SUCH_BRANCH, "no branch", __FILE__, __LINE__);
+    client_run(&c, &r.w.a, "change_map_rebuild");
+    assert_fails(c.rc, &c.e, ZS_SYNTAX_ERROR, "no name", __FILE__, __LINE__);
+    client_run(&c, &r.w.a, "change_maps main");
+    assert_fails(c.rc, &c.e, ZS_SYNTAX_ERROR, "a name", __FILE__, __LINE__);
+    client_close(&c);
+    world_close(&r.w);
+}
+
 SUITE("command/push_pull_changes",
+      {"a gap is shown, and a rebuild closes it", test_gap_is_shown_and_can_be_closed},
       {"an increment goes by the map, both ways", test_increment_goes_by_the_map_both_ways},
       {"a map that lies is found out before the commit, and the push succeeds",
        test_map_that_lies_is_found_out},
