@@ -18,13 +18,15 @@ ELSEWHERE="postgresql://intruder:x@127.0.0.1:${PORT[B]}"
 # What each command needs, and arguments with which it would do something.
 declare -A NEEDS=(
     [status]=read [commands]=read [modules]=read [branch_list]=read [sync_status]=read
-    [stages]=read [branch_pull]=read
+    [stages]=read [leases]=read [change_maps]=read [branch_pull]=read
     [branch_push]=write
     [stage_drop]=admin [load]=admin [branch_create]=admin [branch_delete]=admin
+    [change_map_rebuild]=admin
     [import]=admin [export]=admin [perform_push]=admin [perform_pull]=admin
 )
 declare -A WITH=(
     [stage_drop]='nothing' [load]="'$WORK/none.so'" [branch_create]='made' [branch_delete]='made'
+    [change_map_rebuild]=main
     [import]="main '$BASE'" [export]="main '$WORK/exported'"
     [perform_push]="main '$ELSEWHERE'" [perform_pull]="fetched '$ELSEWHERE' main"
     [branch_push]="bad//name $ID '{}'" [branch_pull]="bad//name $ID '{}'"
