@@ -203,6 +203,15 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
+# Programs that make things fail: the module whole, two hosts in memory, import.
+CRASH := $(call programs_in,crash)
+$(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
+$(BUILD)/tests/crash/test_%: $(BUILD)/obj/tests/crash/test_%.o $(BUILD)/obj/tests/crash/alloc.o \
+		$(BUILD)/obj/plugin/plugin.o $(SUPPORT) \
+		$(call archives,pgdata command sync wire transport kv store stub model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
 
@@ -215,11 +224,11 @@ abi: all
 	@tests/run -j $(JOBS) abi $(ABI)
 integration: all
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
-run-check: all $(UNIT) $(CONTRACT) $(REPLAY)
-	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT) $(REPLAY)
-run-asan: all $(UNIT) $(CONTRACT) $(REPLAY) $(BUILD)/tests/load/load
+run-check: all $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY)
+	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(CRASH) $(UNIT) $(REPLAY)
+run-asan: all $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(BUILD)/tests/load/load
 	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
-		$(UNIT) $(REPLAY)
+		$(CRASH) $(UNIT) $(REPLAY)
 # The load's server is one without ThreadSanitizer, in PLAIN; its clients are watched.
 run-tsan: $(MODULES) $(UNIT_TSAN) $(CONTRACT_TSAN) $(BUILD)/tests/load/load
 	@SHORT=1 BUILD=$(PLAIN) LOAD_CLIENT_BUILD=$(abspath $(BUILD)) \
