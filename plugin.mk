@@ -185,7 +185,7 @@ CONTRACT := $(call programs_in,contract)
 CONTRACT_TSAN := $(filter-out $(BUILD)/tests/contract/test_%kv,$(CONTRACT))
 ABI := $(sort $(wildcard tests/abi/*.sh))
 INTEGRATION := $(filter-out %/lib.sh,$(sort $(wildcard tests/integration/*.sh)))
-INTEGRATION_SHORT := $(patsubst %,tests/integration/%.sh,push_pull refusals psql cancel)
+INTEGRATION_SHORT := $(patsubst %,tests/integration/%.sh,push_pull refusals psql cancel hostile_peer)
 
 define unit_rule
 $(BUILD)/tests/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(SUPPORT) $(call archives,$(uses_$(1)))
@@ -203,17 +203,10 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
-# Programs that make things fail: the module whole, two hosts in memory, import.
-CRASH := $(call programs_in,crash)
-$(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
-$(BUILD)/tests/crash/test_%: $(BUILD)/obj/tests/crash/test_%.o $(BUILD)/obj/tests/crash/alloc.o \
-		$(BUILD)/obj/plugin/plugin.o $(SUPPORT) \
-		$(call archives,pgdata command sync wire transport kv store stub model base)
-	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
-
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
+# Plays hostile peers against a running server (tests/integration/hostile_peer.sh).
+PEER := $(BUILD)/tests/fuzz/peer/peer
 
 .PHONY: unit contract abi integration run-check run-asan run-tsan
 unit: $(UNIT)
@@ -222,13 +215,13 @@ contract: $(CONTRACT)
 	@tests/run -j $(JOBS) contract $^
 abi: all
 	@tests/run -j $(JOBS) abi $(ABI)
-integration: all
+integration: all $(PEER)
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
-run-check: all $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY)
-	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(CRASH) $(UNIT) $(REPLAY)
-run-asan: all $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(BUILD)/tests/load/load
+run-check: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY)
+	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT) $(REPLAY)
+run-asan: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY) $(BUILD)/tests/load/load
 	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
-		$(CRASH) $(UNIT) $(REPLAY)
+		$(UNIT) $(REPLAY)
 # The load's server is one without ThreadSanitizer, in PLAIN; its clients are watched.
 run-tsan: $(MODULES) $(UNIT_TSAN) $(CONTRACT_TSAN) $(BUILD)/tests/load/load
 	@SHORT=1 BUILD=$(PLAIN) LOAD_CLIENT_BUILD=$(abspath $(BUILD)) \
@@ -300,9 +293,16 @@ $(BUILD)/tests/fuzz/seeds: $(call objects_of,tests/fuzz/seeds.c tests/fuzz/seeds
 		$(fuzz_archives)
 	$(call fuzz_link,$(call libs,cunit))
 
-.PHONY: fuzz fuzz-replay fuzz-seeds run-fuzz run-fuzz-replay
+$(PEER): $(call objects_of,$(wildcard tests/fuzz/peer/*.c)) $(call archives,wire store stub model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_PROGRAM)
+
+.PHONY: fuzz fuzz-peer fuzz-replay fuzz-seeds run-fuzz run-fuzz-peer run-fuzz-replay
 run-fuzz: $(FUZZ)
 	@tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $^
+run-fuzz-peer: all $(PEER)
+	@PEER_SECONDS=$(FUZZ_SECONDS) PEER_SEED=$${PEER_SEED:-$$(date +%s)} \
+		tests/integration/hostile_peer.sh
 run-fuzz-replay: $(REPLAY)
 	@tests/run -j $(JOBS) fuzz/replay $^
 fuzz-seeds: $(BUILD)/tests/fuzz/seeds
@@ -311,6 +311,8 @@ fuzz: deps
 	@.ci/deps $(DEPS_FUZZ)
 	$(again) BUILD=$(BUILD)/fuzz CC=clang CXX=clang++ SAN=fuzzer-no-link,address,undefined \
 		OPT="-O1 -g" run-fuzz
+fuzz-peer: deps
+	$(again) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" run-fuzz-peer
 fuzz-replay: deps
 	$(again) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" run-fuzz-replay
 
@@ -400,6 +402,7 @@ help:
 	@echo "  check-tsan     with ThreadSanitizer"
 	@echo "  valgrind       the unit tests under valgrind"
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
+	@echo "  fuzz-peer      play hostile peers against a server for FUZZ_SECONDS; PEER_SEED= repeats a run"
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"

@@ -1,0 +1,64 @@
+/* script.h - what a hostile peer will say: an honest transfer, then lied about and mangled.
+ * Flow: play.c -> here -> wire/'s own encoders, so that lies carry good checksums.
+ *
+ *   values     fields of OFFER, COMMIT, STATE and DONE, records: one lie each, and then
+ *              encoded as an honest sender would
+ *   texts      the JSON of a control message, before it is framed
+ *   bytes      batches with their checksums mended; compressed bombs
+ *   order      messages dropped, doubled, swapped, early, late; others between them
+ *   frames     of PostgreSQL's protocol: CopyDone, CopyFail, lengths that lie, queries
+ *
+ * All of it follows from the seed.  Threads: none. */
+#ifndef TESTS_FUZZ_PEER_SCRIPT_H
+#define TESTS_FUZZ_PEER_SCRIPT_H
+
+#include "wire/control.h"
+
+#include <stddef.h>
+
+struct rng {
+    uint64_t s;
+};
+uint64_t rng_next(struct rng *r);
+uint64_t rng_below(struct rng *r, uint64_t n); /* 0 to n - 1 */
+static inline bool one_in(struct rng *r, uint64_t n)
+{
+    return rng_below(r, n) == 0;
+}
+
+enum step_kind {
+    STEP_COPY, /* bytes as one CopyData */
+    STEP_RAW,  /* bytes as they are */
+    STEP_WAIT, /* for the other side's COMMIT, or silence */
+    STEP_DONE, /* a DONE that fits the OFFER that was heard */
+};
+
+struct step {
+    enum step_kind kind;
+    uint8_t *bytes; /* owned */
+    size_t len;
+};
+
+#define STEPS_MAX 128
+
+struct script {
+    struct step at[STEPS_MAX];
+    size_t n;
+    bool honest;
+    bool mangled; /* not only lied in */
+};
+
+/* A sender's part, for a receiver in this state. */
+void script_sender(struct script *s, struct rng *r, const struct state_message *state, bool honest);
+/* A receiver's part, behind its STATE; with `tell` the STATE itself is in it. */
+void script_receiver(struct script *s, struct rng *r, const struct state_message *state, bool tell,
+                     bool honest);
+void script_close(struct script *s);
+
+/* A receiver's state: none such branch, or lies about one. */
+void script_state(struct rng *r, bool honest, struct state_message *state);
+/* A DONE for an offer, true or not; malloc'ed text of a STATE. */
+void script_done(struct step *step, struct rng *r, const struct offer_message *offer, bool honest);
+char *script_state_text(struct rng *r, const struct state_message *state, bool honest);
+
+#endif
