@@ -42,8 +42,17 @@ static bool address_parse(const char *text, struct address *out)
     return inet_pton(AF_INET, plain, out->bytes + sizeof mapped) == 1;
 }
 
+static bool is_four(struct address a)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(a.bytes, mapped, sizeof mapped) == 0;
+}
+
+/* Of one family: ::/0 is every address6 and no address4, though those stand within it. */
 static bool address_within(struct address a, struct address net, unsigned bits)
 {
+    if (is_four(a) != (bits >= 96 && is_four(net)))
+        return false;
     for (unsigned i = 0; i < bits; i += 8) {
         unsigned rest = bits - i;
         unsigned mask = rest >= 8 ? 0xffu : (0xff00u >> rest) & 0xffu;

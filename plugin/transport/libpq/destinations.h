@@ -6,7 +6,7 @@
  * [address6]:port   address/bits.   A name says nothing of addresses and an address
  * nothing of names: a place is allowed if its name matches a name, or its address
  * matches an address.  No list allows every place.  An address4 within IPv6
- * (::ffff:a.b.c.d) is matched as the address4.
+ * (::ffff:a.b.c.d) is matched as the address4, and a mask of IPv6 holds no address4.
  * Pure.  Threads: any; read-only after destinations_parse. */
 #ifndef ZS_LIBPQ_DESTINATIONS_H
 #define ZS_LIBPQ_DESTINATIONS_H
