@@ -44,6 +44,7 @@ static const struct zs_store functions = {
     .ingest_resume = kv_ingest_resume,
     .stage_drop = kv_stage_drop,
     .branch_verify = kv_branch_verify,
+    .ingest_keys = kv_ingest_keys,
 };
 
 /* ---- settings ---------------------------------------------------------------------- */

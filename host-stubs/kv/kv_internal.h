@@ -210,6 +210,7 @@ int timeline_taken(struct kv *kv, struct zs_timeline_id id, bool *taken, struct 
 
 int kv_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes, uint32_t *synced,
                    struct zs_error *e);
+int kv_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context, struct zs_error *e);
 int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
                      uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
                      struct zs_error *e);

@@ -420,6 +420,34 @@ int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *sta
     return kv_ingest_state(in, state, e);
 }
 
+/* A record's key on its way from a file to a visitor. */
+struct key_walk {
+    zs_key_visit visit;
+    void *context;
+    bool damaged;
+};
+
+static int visit_key(void *context, const char *key, size_t key_len)
+{
+    struct key_walk *walk = context;
+    struct zs_record record;
+    walk->damaged = !kv_record_of_key(key, key_len, &record);
+    return walk->damaged ? 1 : walk->visit(walk->context, record.key);
+}
+
+int kv_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context, struct zs_error *e)
+{
+    struct key_walk walk = {.visit = visit, .context = context};
+    int ended = 0;
+    for (uint32_t i = 0; in->synced != NULL && i < in->synced->nfiles && ended == 0; i++) {
+        CLEANUP(free_ptr) char *path = stage_file(stage_dir(in->stage), i);
+        if (path == NULL)
+            return error_memory(e);
+        TRY(engine_check(sst_keys(path, visit_key, &walk, &ended), "read a stage's keys", e));
+    }
+    return walk.damaged ? error_set(e, ZS_CORRUPT, "a key in a stage is damaged") : ZS_OK;
+}
+
 int kv_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e)
 {
     struct kv *kv = self;

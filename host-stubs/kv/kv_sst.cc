@@ -10,6 +10,7 @@
 #include "kv/kv_table.h"
 
 #include <cstring>
+#include <memory>
 #include <new>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/sst_file_reader.h>
@@ -94,5 +95,22 @@ char *sst_verify(const char *path)
         rocksdb::SstFileReader reader(file_options());
         const rocksdb::Status opened = reader.Open(path);
         return opened.ok() ? reader.VerifyChecksum(rocksdb::ReadOptions()) : opened;
+    });
+}
+
+char *sst_keys(const char *path, sst_visit visit, void *context, int *ended)
+{
+    return text_of([&] {
+        rocksdb::SstFileReader reader(file_options());
+        const rocksdb::Status opened = reader.Open(path);
+        if (!opened.ok())
+            return opened;
+        rocksdb::ReadOptions options;
+        options.fill_cache = false;
+        options.readahead_size = 2 << 20;
+        const std::unique_ptr<rocksdb::Iterator> it(reader.NewIterator(options));
+        for (it->SeekToFirst(); it->Valid() && *ended == 0; it->Next())
+            *ended = visit(context, it->key().data(), it->key().size());
+        return it->status();
     });
 }

@@ -27,6 +27,10 @@ char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_l
 /* Ends and syncs the file. */
 char *sst_writer_finish(struct sst_writer *writer);
 
+/* Every key in a finished file, in order; a return other than 0 ends it, with *ended set. */
+typedef int (*sst_visit)(void *context, const char *key, size_t key_len);
+char *sst_keys(const char *path, sst_visit visit, void *context, int *ended);
+
 /* Is a finished file as it was written?  Reads all of it. */
 char *sst_verify(const char *path);
 

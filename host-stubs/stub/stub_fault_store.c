@@ -390,6 +390,16 @@ static int32_t ingest_resume(void *self, const char *branch, struct zs_ingest_st
     return rc;
 }
 
+static int32_t ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context,
+                           struct zs_error *e)
+{
+    struct fault_now now = fault_ask(in->store, "ingest_keys");
+    if (now.before)
+        return fault_say(&now, e);
+    TRY(in->store->inner.ingest_keys(in->inner, visit, context, e));
+    return now.after ? fault_say(&now, e) : ZS_OK;
+}
+
 static int32_t stage_drop(void *self, const char *branch, struct zs_error *e)
 {
     struct stub_fault_store *s = self;
@@ -436,6 +446,7 @@ int stub_fault_store_open(const struct zs_store *inner, struct stub_faults *f,
         .stage_list = stage_list,
         .ingest_resume = ingest_resume,
         .stage_drop = stage_drop,
+        .ingest_keys = s->inner.ingest_keys != NULL ? ingest_keys : NULL,
     };
     *out = s;
     return ZS_OK;

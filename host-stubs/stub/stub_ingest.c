@@ -309,3 +309,11 @@ void stub_ingest_close(struct zs_ingest *in)
     run_fini(&in->run);
     free(in);
 }
+
+uint64_t stub_store_open_handles(struct stub_store *store)
+{
+    stub_lock(store);
+    uint64_t n = store->open_handles;
+    stub_unlock(store);
+    return n;
+}

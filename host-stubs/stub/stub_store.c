@@ -427,14 +427,6 @@ int stub_store_gc(struct stub_store *store, const char *branch, zs_lsn cutoff_ls
     return rc;
 }
 
-uint64_t stub_store_open_handles(struct stub_store *store)
-{
-    stub_lock(store);
-    uint64_t n = store->open_handles;
-    stub_unlock(store);
-    return n;
-}
-
 /* ---- opening ------------------------------------------------------------------------ */
 
 int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *e)
@@ -475,6 +467,7 @@ int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *
         .stage_list = stub_stage_list,
         .ingest_resume = stub_ingest_resume,
         .stage_drop = stub_stage_drop,
+        .ingest_keys = stub_ingest_keys,
     };
     *out = store;
     return ZS_OK;

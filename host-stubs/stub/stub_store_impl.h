@@ -85,6 +85,8 @@ int32_t stub_stage_list(void *self, zs_stage_visit visit, void *context, struct 
 int32_t stub_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
                            uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
                            struct zs_error *e);
+int32_t stub_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context,
+                         struct zs_error *e);
 int32_t stub_stage_drop(void *self, const char *branch, struct zs_error *e);
 
 /* With the mutex held.  Drop the branch's stage, and, with `old`, those past their time;

@@ -63,6 +63,17 @@ int ingest_resume(const struct zs_store *store, const char *branch, uint8_t *tok
     return ZS_OK;
 }
 
+int ingest_keys(struct ingest *in, zs_key_visit visit, void *context, bool *known,
+                struct zs_error *e)
+{
+    if (in->handle == NULL)
+        return error_set(e, ZS_INTERNAL_ERROR, "ingest_keys was called on a closed handle");
+    *known = in->store->ingest_keys != NULL;
+    return *known ? error_check(in->store->ingest_keys(in->handle, visit, context, e), e,
+                                "ingest_keys")
+                  : ZS_OK;
+}
+
 struct stage_listing {
     zs_stage_visit visit;
     void *context;

@@ -100,6 +100,9 @@ int ingest_sync(struct ingest *in, const void *token, uint64_t token_bytes, bool
 /* `token` has room for ZS_TOKEN_MAX bytes. */
 int ingest_resume(const struct zs_store *store, const char *branch, uint8_t *token,
                   uint64_t *token_bytes, struct ingest *out, struct zs_error *e);
+/* Right after ingest_resume; *known false, and nothing visited, of a store that cannot. */
+int ingest_keys(struct ingest *in, zs_key_visit visit, void *context, bool *known,
+                struct zs_error *e);
 int store_stage_list(const struct zs_store *store, zs_stage_visit visit, void *context,
                      struct zs_error *e);
 int store_stage_drop(const struct zs_store *store, const char *branch, struct zs_error *e);

@@ -92,8 +92,36 @@ static int pass_ingest_begin(void *self, const struct zs_ingest_spec *spec,
     return ZS_OK;
 }
 
-/* What was noted before the cut is gone, so this commit notes nothing: the range is
- * scanned, once, by whoever wants it next. */
+static int32_t note_key(void *context, const uint8_t key[ZS_KEY_BYTES])
+{
+    struct zs_ingest *in = context;
+    struct zs_error e = {0};
+    if (change_map_add(in->map, key, &e) == ZS_OK)
+        return 0;
+    change_map_close(in->map);
+    in->map = NULL;
+    return 1;
+}
+
+/* What was noted before the cut is read back out of the stage.  Where that cannot be, this
+ * commit notes nothing: the range is scanned, once, by whoever wants it next. */
+static void note_stage(struct zs_ingest *in, const char *branch,
+                       const struct zs_ingest_state *state)
+{
+    const struct zs_store *inner = in->recording->inner;
+    struct zs_error unsaid = {0};
+    if (state->base.lsn == 0 || inner->ingest_keys == NULL || !store_has(inner, ZS_STORE_BLOBS) ||
+        change_map_open(&in->map, &unsaid) != ZS_OK)
+        return;
+    (void)snprintf(in->branch, sizeof in->branch, "%s", branch);
+    in->epoch.from_lsn = state->base.lsn;
+    in->epoch.timeline = state->timeline;
+    if (inner->ingest_keys(in->inner, note_key, in, &unsaid) == ZS_OK)
+        return;
+    change_map_close(in->map);
+    in->map = NULL;
+}
+
 static int pass_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state,
                               void *buf, uint64_t buf_bytes, uint64_t *token_bytes,
                               struct zs_ingest **out, struct zs_error *e)
@@ -108,8 +136,15 @@ static int pass_ingest_resume(void *self, const char *branch, struct zs_ingest_s
         free(in);
         return ZS_FAIL;
     }
+    note_stage(in, branch, state);
     *out = in;
     return ZS_OK;
+}
+
+static int pass_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context,
+                            struct zs_error *e)
+{
+    return in->recording->inner->ingest_keys(in->inner, visit, context, e);
 }
 
 static int pass_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes,
@@ -178,6 +213,7 @@ void recording_init(struct recording *r, const struct zs_store *inner)
     r->table.ingest_sync = pass_ingest_sync;
     r->table.ingest_resume = pass_ingest_resume;
     r->table.stage_list = pass_stage_list;
+    r->table.ingest_keys = inner->ingest_keys != NULL ? pass_ingest_keys : NULL;
     r->table.stage_drop = pass_stage_drop;
     r->table.branch_verify = pass_branch_verify;
 }

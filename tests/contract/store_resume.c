@@ -83,6 +83,45 @@ static int resume(struct fixture *f, const char *branch, struct ingest *in, stru
     return ingest_resume(&f->store, branch, token, &len, in, e);
 }
 
+struct expected_keys {
+    const struct history *history;
+    size_t at, end;
+    bool wrong;
+};
+
+static int32_t expect_key(void *context, const uint8_t key[ZS_KEY_BYTES])
+{
+    struct expected_keys *k = context;
+    const struct zs_record *records = k->history->records;
+    /* A key with several records may come once. */
+    while (k->at > 0 && k->at < k->end && memcmp(records[k->at].key, key, ZS_KEY_BYTES) != 0 &&
+           memcmp(records[k->at].key, records[k->at - 1].key, ZS_KEY_BYTES) == 0)
+        k->at++;
+    k->wrong = k->at == k->end || memcmp(records[k->at].key, key, ZS_KEY_BYTES) != 0;
+    k->at++;
+    return k->wrong ? 1 : 0;
+}
+
+static int32_t stop_at_once(void *context, const uint8_t key[ZS_KEY_BYTES])
+{
+    (void)key;
+    ++*(size_t *)context;
+    return 1;
+}
+
+/* The keys of the first `n` records, of a store that can tell. */
+static void check_keys(struct ingest *in, const struct history *h, size_t n)
+{
+    struct zs_error e = {0};
+    struct expected_keys keys = {.history = h, .end = n};
+    size_t visited = 0;
+    bool known = false;
+    ASSERT_OK(ingest_keys(in, expect_key, &keys, &known, &e));
+    CU_ASSERT(!keys.wrong && (!known || keys.at == n));
+    ASSERT_OK(ingest_keys(in, stop_at_once, &visited, &known, &e));
+    CU_ASSERT(visited == (known ? 1 : 0));
+}
+
 /* Go on from record `at` to the end, and commit. */
 static void finish(struct fixture *f, const struct plan *p, size_t at)
 {
@@ -92,6 +131,7 @@ static void finish(struct fixture *f, const struct plan *p, size_t at)
     ASSERT_OK(resume(f, p->branch, &in, &e));
     ASSERT_OK(ingest_state(&in, &state, &e));
     CU_ASSERT_EQUAL(state.records, at);
+    check_keys(&in, p->history, at);
     CU_ASSERT_EQUAL(state.bytes, at * LENGTH);
     ASSERT_OK(put_some(&in, p->history, at, p->history->n, &e));
     ASSERT_OK(plan_commit(p, &in, &e));

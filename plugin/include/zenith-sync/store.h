@@ -164,6 +164,9 @@ typedef int32_t (*zs_stage_visit)(void *context, const struct zs_stage_info *inf
  * look, without error. */
 typedef int32_t (*zs_fault_visit)(void *context, const struct zs_error *fault);
 
+/* Called with a key, lifetime CALL; a return other than 0 ends the listing. */
+typedef int32_t (*zs_key_visit)(void *context, const uint8_t key[ZS_KEY_BYTES]);
+
 /* Called once per blob, in name order; a return other than 0 ends the listing. */
 typedef int32_t (*zs_blob_visit)(void *context, const char *name, uint64_t len);
 
@@ -308,6 +311,15 @@ struct zs_store {
      * looked at on the way (57014).  A branch that does not exist has no faults. */
     int32_t (*branch_verify)(void *self, const char *branch, const struct zs_cancel *cancel,
                              zs_fault_visit visit, void *context, struct zs_error *e);
+
+    /* ---- with ZS_STORE_RESUME, and even then NULL or not in the struct ---- */
+
+    /* Called right after ingest_resume: the key of every record that the stage holds, in
+     * order; a key with several records may come once or for each.  With it the change
+     * map of a transfer that was cut off is whole; without it what such a transfer brought
+     * is found by a scan. */
+    int32_t (*ingest_keys)(struct zs_ingest *ingest, zs_key_visit visit, void *context,
+                           struct zs_error *e);
 };
 
 #define ZS_STORE_SIZE_V1 136u /* through ingest_close: the least that is accepted */
@@ -320,7 +332,8 @@ ZS_STATIC_ASSERT(offsetof(struct zs_store, blob_read) == ZS_STORE_SIZE_V1, "appe
 ZS_STATIC_ASSERT(offsetof(struct zs_store, ingest_sync) == 160, "append only");
 ZS_STATIC_ASSERT(sizeof(struct zs_stage_info) == 320, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_store, branch_verify) == 192, "append only");
-ZS_STATIC_ASSERT(sizeof(struct zs_store) == 200, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_store, ingest_keys) == 200, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_store) == 208, "no tail padding");
 
 /* ---- test vectors of the history digest -------------------------------------
  *

@@ -52,6 +52,32 @@ UNUSED static uint32_t next_random(uint32_t *x)
     return *x >> 8;
 }
 
+/* What an ingest has, as a commit at this LSN. */
+UNUSED static int commit_at(struct ingest *in, zs_lsn upto)
+{
+    struct zs_ingest_state state;
+    TRY(ingest_state(in, &state, &e));
+    struct zs_commit commit = {.struct_size = sizeof commit,
+                               .upto_lsn = upto,
+                               .sum = state.sum,
+                               .end = {.lsn = upto,
+                                       .digest = digest_plus(state.base.digest, state.sum),
+                                       .records = state.base.records + state.records,
+                                       .bytes = state.base.bytes + state.bytes}};
+    return ingest_commit(in, &commit, &e);
+}
+
+/* The blocks [from, to) of one relation, at one LSN. */
+UNUSED static int put_blocks(struct ingest *in, uint32_t from, uint32_t to, zs_lsn lsn)
+{
+    for (; from < to; from++) {
+        struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 1, .lsn = lsn, .value = "x"};
+        put_u32be(r.key + 14, from);
+        TRY(ingest_put(in, &r, 1, &e));
+    }
+    return ZS_OK;
+}
+
 /* One commit through `store` of n pages chosen by the seed, ascending. */
 UNUSED static zs_lsn commit_some(const struct zs_store *store, uint32_t *seed, uint32_t n,
                                  zs_lsn step)
@@ -81,16 +107,7 @@ UNUSED static zs_lsn commit_some(const struct zs_store *store, uint32_t *seed, u
         }
         ASSERT_OK(ingest_put(&in, &r, 1, &e));
     }
-    struct zs_ingest_state state;
-    ASSERT_OK(ingest_state(&in, &state, &e));
-    struct zs_commit commit = {.struct_size = sizeof commit,
-                               .upto_lsn = upto,
-                               .sum = state.sum,
-                               .end = {.lsn = upto,
-                                       .digest = digest_plus(state.base.digest, state.sum),
-                                       .records = state.base.records + state.records,
-                                       .bytes = state.base.bytes + state.bytes}};
-    ASSERT_OK(ingest_commit(&in, &commit, &e));
+    ASSERT_OK(commit_at(&in, upto));
     return upto;
 }
 

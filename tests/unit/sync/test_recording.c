@@ -159,7 +159,95 @@ static void test_epoch_names_read_back_and_others_are_not_ours(void)
         CU_ASSERT(!epoch_of_name(others[i], &lsn));
 }
 
+/* A commit in two parts, with a cut between them; the map is whole if the store can tell
+ * what the first part was. */
+static void test_resumed_ingest_notes_all(void)
+{
+    for (int tells = 0; tells < 2; tells++) {
+        struct world w;
+        uint32_t x = 7;
+        CLEANUP(ingest_close) struct ingest in = {0};
+        uint8_t token[ZS_TOKEN_MAX];
+        uint64_t len = 0;
+        bool synced = false;
+        struct coverage coverage;
+        world_open(&w, 0);
+        if (tells == 0)
+            w.host.ingest_keys = NULL;
+        recording_init(&w.recording, &w.host);
+        zs_lsn first = commit_some(w.store, &x, 40, 0x100);
+        struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                      .branch = "main",
+                                      .base_lsn = first,
+                                      .target_lsn = first + 0x100};
+        ASSERT_OK(ingest_begin(w.store, &spec, &in, &e));
+        ASSERT_OK(put_blocks(&in, 0, 10, first + 0x80));
+        ASSERT_OK(ingest_sync(&in, "token", 5, &synced, &e));
+        ASSERT_OK(put_blocks(&in, 10, 15, first + 0x80)); /* lost */
+        ingest_close(&in);
+        ASSERT_OK(ingest_resume(w.store, "main", token, &len, &in, &e));
+        ASSERT_OK(put_blocks(&in, 20, 30, first + 0x80));
+        ASSERT_OK(commit_at(&in, first + 0x100));
+        ingest_close(&in);
+        CLEANUP(snapshot_close) struct snapshot s = {0};
+        ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+        ASSERT_OK(coverage_read(&s, &coverage, &e));
+        CU_ASSERT(coverage.epochs == (tells ? 1 : 0));
+        snapshot_close(&s);
+        CU_ASSERT(check_every_range(&w) == (tells ? 1 : 0));
+        world_close(&w);
+    }
+}
+
+/* A commit without records, with blobs of its own: they are kept, and the map is left be. */
+static void test_blobs_of_the_writer_and_empty_commits(void)
+{
+    struct world w;
+    uint32_t x = 7;
+    struct coverage before, after;
+    struct zs_blob theirs = {.name = "theirs", .data = "blob", .len = 4};
+    world_open(&w, 0);
+    commit_some(w.store, &x, 40, 0x100);
+    zs_lsn at = commit_some(w.store, &x, 40, 0x100);
+    for (int grow = 0; grow < 2; grow++) {
+        CLEANUP(snapshot_close) struct snapshot s = {0};
+        CLEANUP(ingest_close) struct ingest in = {0};
+        CLEANUP(free_ptr) uint8_t *data = NULL;
+        uint64_t len = 0;
+        ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+        ASSERT_OK(coverage_read(&s, &before, &e));
+        snapshot_close(&s);
+        struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                      .branch = "main",
+                                      .base_lsn = at,
+                                      .target_lsn = at + (grow ? 0x10 : 0)};
+        ASSERT_OK(ingest_begin(w.store, &spec, &in, &e));
+        struct zs_point end = in.state.base;
+        end.lsn = spec.target_lsn;
+        theirs.data = grow ? "more" : "blob";
+        struct zs_commit commit = {.struct_size = sizeof commit,
+                                   .upto_lsn = spec.target_lsn,
+                                   .end = end,
+                                   .blobs = &theirs,
+                                   .nblobs = 1};
+        ASSERT_OK(ingest_commit(&in, &commit, &e));
+        ingest_close(&in);
+        ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+        ASSERT_OK(coverage_read(&s, &after, &e));
+        CU_ASSERT(after.ngaps == 0 && after.from_lsn == before.from_lsn);
+        CU_ASSERT(after.epochs == before.epochs + (uint64_t)grow);
+        ASSERT_OK(snapshot_blob(&s, "theirs", &data, &len, &e));
+        CU_ASSERT(data != NULL && len == 4 && memcmp(data, theirs.data, 4) == 0);
+        snapshot_close(&s);
+    }
+    CU_ASSERT(check_every_range(&w) == 2);
+    world_close(&w);
+}
+
 SUITE("sync/recording",
+      {"a resumed ingest notes all that came before the cut", test_resumed_ingest_notes_all},
+      {"a writer's own blobs are kept, and a commit without records notes nothing",
+       test_blobs_of_the_writer_and_empty_commits},
       {"the map selects exactly what a full scan finds", test_map_selects_what_a_scan_finds},
       {"old epochs merge and still cover", test_old_epochs_merge_and_still_cover},
       {"a gap is never taken for nothing changed", test_gap_is_never_taken_for_nothing_changed},
