@@ -75,6 +75,7 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
     rocksdb_block_based_options_set_block_size(t, KV_BLOCK_BYTES);
     rocksdb_block_based_options_set_checksum(t, KV_BLOCK_CHECKSUM);
+    rocksdb_block_based_options_set_index_type(t, KV_INDEX_TYPE);
     rocksdb_block_based_options_set_format_version(t, KV_FORMAT_VERSION);
 
     rocksdb_options_t *o = kv->options;

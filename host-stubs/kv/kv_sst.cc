@@ -34,6 +34,7 @@ static rocksdb::Options file_options()
     table.block_size = KV_BLOCK_BYTES;
     table.checksum = static_cast<rocksdb::ChecksumType>(KV_BLOCK_CHECKSUM);
     table.format_version = KV_FORMAT_VERSION;
+    table.index_type = static_cast<rocksdb::BlockBasedTableOptions::IndexType>(KV_INDEX_TYPE);
     rocksdb::Options options;
     options.compression = rocksdb::kNoCompression;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
