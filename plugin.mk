@@ -68,6 +68,7 @@ TSAN_ROOMS := $(filter-out kv pgdata,$(ROOMS))
 DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev libroaring-dev \
 	liblz4-dev libzstd-dev libssl-dev librocksdb-dev libtomlplusplus-dev postgresql-15
 DEPS_BENCH := rsync gnuplot-nox
+DEPS_PROFILE := linux-perf strace
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 
 # ---- flags -------------------------------------------------------------------------
@@ -233,7 +234,7 @@ run-tsan: $(MODULES) $(UNIT_TSAN) $(CONTRACT_TSAN) $(BUILD)/tests/load/load
 # unless the caller said how.
 again = +@$(MAKE) --no-print-directory -f plugin.mk $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: deps deps-bench deps-lint demo check check-asan check-tsan bench
+.PHONY: deps deps-bench deps-lint demo check check-asan check-tsan bench profile
 deps:
 	@.ci/deps $(DEPS)
 deps-bench: deps
@@ -253,6 +254,10 @@ demo: deps
 bench: deps-bench
 	$(again) all bench-tools
 	@tests/bench/bench.sh
+profile: deps-bench
+	@.ci/deps $(DEPS_PROFILE)
+	$(again) all
+	@tests/bench/profile.sh
 
 BENCH_TOOLS := $(BUILD)/tests/bench/fill $(BUILD)/tests/bench/link
 .PHONY: bench-tools
@@ -407,6 +412,7 @@ help:
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"
+	@echo "  profile        where a push spends its time, stage by stage"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
 	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"
 	@echo "  clean          remove $(BUILD)/"

@@ -131,21 +131,30 @@ static bool inside(const struct zs_iter *iter)
     return len != KV_RECORD_KEY || memcmp(key + KV_SPACE_KEY, iter->bound, ZS_KEY_BYTES) <= 0;
 }
 
+/* The engine's iterator made anew where it stands, to read in another way. */
+static int reopen(struct zs_iter *iter, struct zs_error *e)
+{
+    size_t len = 0;
+    const char *key = rocksdb_iter_key(iter->it, &len);
+    if (len != KV_RECORD_KEY)
+        return error_set(e, ZS_CORRUPT, "a record in the store is damaged");
+    memcpy(iter->target, key, KV_RECORD_KEY);
+    engine_close(iter);
+    TRY(engine_open(iter, e));
+    rocksdb_iter_seek(iter->it, iter->target, KV_RECORD_KEY);
+    return ZS_OK;
+}
+
 /* Stand where the caller is. */
 static int settle(struct zs_iter *iter, struct zs_error *e)
 {
     if (iter->step)
         rocksdb_iter_next(iter->it);
     iter->step = false;
-    if (!iter->seek && iter->in_a_row >= SCAN_AFTER_BYTES)
+    if (!iter->seek && !iter->scan && iter->in_a_row >= SCAN_AFTER_BYTES) {
         iter->scan = true;
-    if (!iter->seek && iter->ahead != wants_ahead(iter)) {
-        size_t len = 0;
-        if (!rocksdb_iter_valid(iter->it))
-            return ZS_OK;
-        memcpy(iter->target, rocksdb_iter_key(iter->it, &len), KV_RECORD_KEY);
-        engine_close(iter);
-        iter->seek = true;
+        if (wants_ahead(iter) && rocksdb_iter_valid(iter->it))
+            return reopen(iter, e);
     }
     if (iter->it == NULL)
         TRY(engine_open(iter, e));
@@ -201,8 +210,14 @@ static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *r
     *found = false;
     for (int looked = 1; inside(iter); looked++) {
         TRY(current(iter, record, e));
+        if (record->len >= LARGE_BYTES && !iter->large) {
+            iter->large = true;
+            if (iter->ahead) {
+                TRY(reopen(iter, e));
+                continue;
+            }
+        }
         iter->in_a_row += record->len;
-        iter->large = iter->large || record->len >= LARGE_BYTES;
         *found = record->lsn > iter->after_lsn && record->lsn <= iter->upto_lsn;
         if (*found || (looked % LOOKS_PER_CLOCK == 0 && clock_now_ns() >= until_ns))
             return ZS_OK;

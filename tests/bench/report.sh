@@ -131,18 +131,20 @@ link() {
 
 memory() {
     local file shape records bytes what side cells
+    local -A about=([scattered]=", each a relation of its own" [changed]=", changed 8 times")
     measured 'memory.*' || return
     row "MiB added to a server, anonymous (all)" "push: near" far "pull: near" far "increment: near" far
     rule 1 2 3 4 5 6
-    for file in memory.*.records; do
-        shape=${file#memory.} && shape=${shape%.records}
+    for shape in pages tiny scattered large changed; do
+        file=memory.$shape.records
+        measured "$file" || continue
         records=$(median "$file") bytes=$(median "memory.$shape.bytes") cells=()
         for what in push pull increment; do
             for side in near far; do
                 cells+=("$(highest "memory.$shape.$what.$side.anon") ($(highest "memory.$shape.$what.$side.peak"))")
             done
         done
-        row "$shape: $records x $bytes bytes" "${cells[@]}"
+        row "$records x $bytes bytes${about[$shape]-}" "${cells[@]}"
     done
     echo
 }
