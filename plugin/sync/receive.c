@@ -223,6 +223,9 @@ static int check_commit(const struct receive_job *job, const struct offer_messag
         (offer->from_lsn > 0 && m->gc_cutoff_lsn > 0))
         return error_set(e, ZS_PROTOCOL_VIOLATION,
                          "the far side commits another range than it offered");
+    if (offer->digests && !digest_equal(m->end.digest, offer->last.digest))
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side commits another state than it offered");
     bool collected = m->gc_cutoff_lsn > 0;
     if (digests && offer->digests && !collected &&
         !digest_equal(digest_plus(state->base.digest, m->sum), m->end.digest))
