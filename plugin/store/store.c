@@ -388,14 +388,12 @@ int iter_next(struct iter *it, struct zs_record *records, uint64_t n, void *buf,
         last_key = records[i].key;
         last_lsn = records[i].lsn;
     }
-    if (got > 0) { /* in order: if the last is in the range, all are */
-        if (it->bounded && memcmp(last_key, it->bound, ZS_KEY_BYTES) > 0)
-            return broken(e, "iter_next", "gave a record behind the range of keys");
-        memcpy(it->last_key, last_key, ZS_KEY_BYTES);
-        it->last_lsn = last_lsn;
-    }
+    /* In order: if the last is in the range, all are. */
+    if (it->bounded && memcmp(last_key, it->bound, ZS_KEY_BYTES) > 0)
+        return broken(e, "iter_next", "gave a record behind the range of keys");
+    memcpy(it->last_key, last_key, ZS_KEY_BYTES);
+    it->last_lsn = last_lsn;
     *count = got;
-    *more = theirs_more != 0;
     return ZS_OK;
 }
 

@@ -1,48 +1,10 @@
 /* test_store.c - import of a host's table, and dispatchers against a host that lies.
  * A liar is the in-memory store with one function replaced by one that breaks its
  * promise; what it is to say stands in a struct that its `self` or a static points to. */
-#include "../../support/suite.h"
+#include "setting.h"
 
 #include "base/error.h"
 #include "model/lsn.h"
-#include "store/store.h"
-#include "stub/stub_store.h"
-
-#include <string.h>
-
-/* ---- a good store to start from -------------------------------------------------- */
-
-struct setting {
-    struct stub_store *stub;
-    struct zs_store table;
-};
-
-static void write_record(struct stub_store *stub, uint8_t first_byte, zs_lsn lsn)
-{
-    struct zs_error e = {0};
-    struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 3, .lsn = lsn, .value = "abc"};
-    r.key[0] = first_byte;
-    ASSERT_OK(stub_store_write(stub, "main", &r, 1, lsn, &e));
-}
-
-static struct setting make_setting(void)
-{
-    struct zs_error e = {0};
-    struct setting s = {0};
-    ASSERT_OK(stub_store_open(0, &s.stub, &e));
-    ASSERT_OK(stub_store_branch_create(s.stub, "main", NULL, NULL, &e));
-    write_record(s.stub, 1, 0x10);
-    write_record(s.stub, 2, 0x20);
-    ASSERT_OK(store_import(stub_store_table(s.stub), &s.table, &e));
-    return s;
-}
-
-/* Every lie that a test tells must leave no handle open. */
-static void drop_setting(struct setting *s)
-{
-    CU_ASSERT_EQUAL(stub_store_open_handles(s->stub), 0);
-    stub_store_close(s->stub);
-}
 
 /* ---- import ------------------------------------------------------------------------ */
 
@@ -113,6 +75,12 @@ static void test_import_of_older_and_newer_tables(void)
     older.features = ZS_STORE_DIGEST;
     ASSERT_OK(store_import(&older, &out, &e));
     CU_ASSERT_PTR_NULL(out.blob_read);
+    older = s.table; /* stages are of no use where nothing proves that the parts fit */
+    older.features = ZS_STORE_BLOBS | ZS_STORE_RESUME;
+    ASSERT_OK(store_import(&older, &out, &e));
+    CU_ASSERT_EQUAL(out.features, ZS_STORE_BLOBS);
+    older.features = ZS_STORE_DIGEST;
+    ASSERT_OK(store_import(&older, &out, &e));
     CU_ASSERT(store_has(&out, ZS_STORE_DIGEST) && !store_has(&out, ZS_STORE_BLOBS));
     drop_setting(&s);
 }
@@ -135,13 +103,6 @@ static int32_t lying_iter_next(struct zs_iter *iter, struct zs_record *records, 
     *count = lie_count;
     *more = 0;
     return ZS_OK;
-}
-
-static struct zs_record record_of(uint8_t first_byte, zs_lsn lsn)
-{
-    struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 1, .lsn = lsn, .value = "x"};
-    r.key[0] = first_byte;
-    return r;
 }
 
 static int read_lie(const struct zs_store *table, struct zs_error *e)
@@ -387,6 +348,17 @@ static void test_histories_that_break_the_rules(void)
     points_told[0] = (struct zs_point){.lsn = 0x20}; /* the right lsn, another digest */
     points_count = 1;
     ASSERT_FAILS(snapshot_history(&s, 0x20, got, 3, &count, &e), ZS_INTERNAL_ERROR);
+    points_told[0].digest = s.info.digest;
+    points_told[0].digest.hi ^= 1;
+    ASSERT_FAILS(snapshot_history(&s, 0x20, got, 3, &count, &e), ZS_INTERNAL_ERROR);
+    points_count = 0;
+    ASSERT_OK(snapshot_history(&s, 0x20, got, 0, &count, &e)); /* no room: none is missed */
+    s.info.last_valid_lsn = 0;
+    ASSERT_OK(snapshot_history(&s, 0x20, got, 3, &count, &e)); /* an empty branch has none */
+    t.table.features = 0; /* points of a host that keeps no digests are not looked at */
+    points_count = 1;
+    ASSERT_OK(snapshot_history(&s, 0x20, got, 3, &count, &e));
+    CU_ASSERT_EQUAL(count, 0);
     snapshot_close(&s);
     drop_setting(&t);
 }
