@@ -327,10 +327,17 @@ fuzz-replay: deps
 # install.sh is left out: it builds for itself.
 DEPS_COVERAGE := python3
 COVERAGE = --coverage -fprofile-update=atomic -w
-COVERAGE_SCRIPTS := $(filter-out %/install.sh,$(INTEGRATION))
+COVERAGE_SCRIPTS := $(filter-out %/install.sh,$(INTEGRATION)) tests/crash/cli_faults.sh
+
+# The command line's every call fails in turn (tests/crash/cli_faults.sh).
+FAIL_CALLS := $(BUILD)/tests/crash/fail_calls.so
+$(FAIL_CALLS): tests/crash/fail_calls.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=c11 -O1 -g $(CWARN) -fPIC -shared -fvisibility=hidden -D_GNU_SOURCE \
+		-o $@ $< -ldl
 
 .PHONY: coverage run-coverage
-run-coverage: all $(UNIT) $(CONTRACT)
+run-coverage: all $(UNIT) $(CONTRACT) $(FAIL_CALLS)
 	@find $(BUILD)/obj -name '*.gcda' -delete
 	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(UNIT)
 	@tests/coverage/report $(BUILD)
@@ -351,6 +358,19 @@ run-load: all $(BUILD)/tests/load/load
 	@tests/load/load.sh $(LOAD_SECONDS)
 load: deps
 	$(again) run-load
+
+# ---- mutation: does a test notice when the plugin is broken (tests/mutation/mutate) ----------
+
+MUTANTS ?= 200
+SEED ?= 1
+DEPS_MUTATION := python3
+
+.PHONY: mutation archives test-objects
+archives: $(call archives,$(ROOMS))
+test-objects: $(call objects_of,$(wildcard tests/unit/*/*.c tests/contract/*.c)) $(SUPPORT)
+mutation: deps
+	@.ci/deps $(DEPS_MUTATION)
+	tests/mutation/mutate $(BUILD)/mutation --mutants $(MUTANTS) --seed $(SEED) --jobs $(JOBS)
 
 # ---- install -------------------------------------------------------------------------
 
@@ -410,6 +430,7 @@ help:
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
 	@echo "  fuzz-peer      play hostile peers against a server for FUZZ_SECONDS; PEER_SEED= repeats a run"
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
+	@echo "  mutation       break sync, wire and store in MUTANTS=$(MUTANTS) ways: does a test notice?  SEED=$(SEED)"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"
 	@echo "  profile        where a push spends its time, stage by stage"
