@@ -88,6 +88,55 @@ static void test_wrong_values_are_named_with_their_line(void)
     ASSERT_FAILS(toml_get_keys(t, TOML_PATH("i"), &list, &n, &e), ZS_BAD_VALUE);
 }
 
+static void test_every_type_is_called_by_its_name(void)
+{
+    static const struct {
+        const char *text, *name;
+    } cases[] = {
+        {"v = {}", "a table"},
+        {"v = []", "a list"},
+        {"v = 'x'", "a string"},
+        {"v = 1", "an integer"},
+        {"v = 1.5", "a floating-point number"},
+        {"v = true", "true or false"},
+        {"v = 1979-05-27", "a date or time"},
+        {"v = 07:32:00", "a date or time"},
+        {"v = 1979-05-27T07:32:00Z", "a date or time"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        CLEANUP(toml_free_ptr) struct toml_doc *t = parse(cases[i].text);
+        const char *s = NULL;
+        int64_t number = 0;
+        int rc = strcmp(cases[i].name, "a string") == 0
+                     ? toml_get_integer(t, TOML_PATH("v"), 0, 1, &number, &e)
+                     : toml_get_string(t, TOML_PATH("v"), &s, &e);
+        ASSERT_FAILS(rc, ZS_BAD_VALUE);
+        CU_ASSERT(strstr(e.message, cases[i].name) != NULL);
+    }
+}
+
+/* Keys that are not plain are quoted, so that a message can be typed back. */
+static void test_a_key_in_a_message_is_quoted_where_it_must_be(void)
+{
+    static const struct {
+        const char *key, *shown;
+    } cases[] = {{"a-b_9", "o.a-b_9 must"}, {"a b", "o.\"a b\" must"}, {"", "o.\"\" must"}};
+    CLEANUP(toml_free_ptr) struct toml_doc *t = parse("[o]\na-b_9 = 1\n\"a b\" = 1\n\"\" = 1\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        const char *s = NULL;
+        ASSERT_FAILS(toml_get_string(t, TOML_PATH("o", cases[i].key), &s, &e), ZS_BAD_VALUE);
+        CU_ASSERT(strstr(e.message, cases[i].shown) != NULL);
+    }
+    struct zs_error e = {0};
+    CLEANUP(toml_free_ptr) struct toml_doc *nul = parse("[o]\n\"a\\u0000\" = 1\n");
+    const char *const *keys = NULL;
+    size_t n = 0;
+    ASSERT_FAILS(toml_get_keys(nul, TOML_PATH("o"), &keys, &n, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 2: a key has a NUL character in it");
+}
+
 static void test_text_that_is_no_toml_is_refused_with_its_place(void)
 {
     static const struct {
@@ -182,6 +231,9 @@ SUITE("base/toml", {"values of any notation are read", test_values_of_any_notati
       {"missing is no error and leaves the default",
        test_missing_is_no_error_and_leaves_the_default},
       {"wrong values are named with their line", test_wrong_values_are_named_with_their_line},
+      {"every type is called by its name", test_every_type_is_called_by_its_name},
+      {"a key in a message is quoted where it must be",
+       test_a_key_in_a_message_is_quoted_where_it_must_be},
       {"text that is no TOML is refused with its place",
        test_text_that_is_no_toml_is_refused_with_its_place},
       {"nesting and size are bounded", test_nesting_and_size_are_bounded},
