@@ -41,13 +41,6 @@ for part in $ONLY; do
 done
 BROKEN=()
 
-machine() {
-    local processor memory
-    processor=$(sed -nE 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
-    memory=$(awk '$1 == "MemTotal:" {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)
-    echo "$(nproc) x ${processor:-$(uname -m)}, $memory, Linux $(uname -r | cut -d - -f 1)," \
-        "$(df --output=fstype "$WORK" | tail -n 1)"
-}
 machine >"$RESULTS/machine"
 echo "$ROUNDS" >"$RESULTS/rounds"
 

@@ -24,6 +24,15 @@ broken() {
 }
 sample() { echo "$2" >>"$RESULTS/samples/$1"; }
 
+# machine: what it is, in one line.
+machine() {
+    local processor memory
+    processor=$(sed -nE 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+    memory=$(awk '$1 == "MemTotal:" {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)
+    echo "$(nproc) x ${processor:-$(uname -m)}, $memory, Linux $(uname -r | cut -d - -f 1)," \
+        "$(df --output=fstype "$WORK" | tail -n 1)"
+}
+
 # forget PART[.SIZE]: its samples of an earlier run.
 forget() { rm -f "$RESULTS/samples/$1".*; }
 

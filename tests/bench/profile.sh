@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # profile.sh - where a push spends its time: CPU of each stage on both servers (perf), and what
-# their threads wait for in system calls (strace), of a first push and of an increment.  Run by
+# their threads wait for in system calls (strace), of a first push and of an increment.  Prints
+# it, and writes BUILD/bench/profile.md, which readme.sh puts into the README here.  Run by
 # `make -f plugin.mk profile`.  stages.txt says which functions make up a stage.
 #
 #   BENCH_PROFILE_MB      size of the database (500)
@@ -18,8 +19,8 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=rivals.sh
 . "$HERE/rivals.sh"
 suite profile
-RESULTS=$WORK/results
-mkdir -p "$RESULTS/samples"
+RESULTS=$WORK/results REPORT=$BUILD/bench/profile.md
+mkdir -p "$RESULTS/samples" "$(dirname "$REPORT")"
 
 # profiled KIND HZ ARGUMENT...: zenith of A with both servers' CPU sampled.  Adds to
 # KIND.stacks: one line per sample, the server, then the functions of its stack, inside out.
@@ -99,17 +100,18 @@ waits() {
     kill -INT "${tracers[@]}"
     wait "${tracers[@]}"
     for side in A B; do
-        echo "$([ $side = A ] && echo near || echo far) server, most of its time in system calls:"
-        awk '$2 ~ /^[0-9.]+$/ && $NF != "total" && $NF != "restart_syscall" && shown++ < 6 {
-            printf("    %-16s %8.1f ms, %s calls\n", $NF, $2 * 1000, $4)}' "$WORK/waits.$side"
+        awk -v side="$([ $side = A ] && echo near || echo far)" '
+            $2 ~ /^[0-9.]+$/ && $NF != "total" && $NF != "restart_syscall" && shown++ < 6 {
+                text = text sprintf("%s`%s` %.1f ms (%s)", (text == "" ? "" : ", "), $NF, $2 * 1000, $4)}
+            END {print "- System calls of the " side " server, longest first: " text "."}' \
+            "$WORK/waits.$side"
     done
 }
 
 average() { awk '{n += $1} END {printf "%.1f", n / NR}' "$RESULTS/samples/$1"; }
 middle() { sort -n "$RESULTS/samples/$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 tell() { # WHAT KIND HZ PUSHES
-    echo
-    echo "$1: $(middle "$2") ms; CPU: near $(average "$2.cpu.A") ms, far $(average "$2.cpu.B") ms"
+    echo "**$1**: $(middle "$2") ms; CPU: near $(average "$2.cpu.A") ms, far $(average "$2.cpu.B") ms"
     echo
     stages "$2" "$3" "$4"
 }
@@ -121,33 +123,55 @@ peer A B
 quietly z A import main "$PG_ROOT/src"
 BYTES=$(sql A branch_list | awk '$1 == "main" {print $7}')
 head -c "$BYTES" /dev/urandom >"$WORK/bytes"
-for round in 1 2 3 4 5; do
-    touch_disk "$WORK/B/.zenith"
-    measured first push main B
-    quietly z B branch delete main
-    touch_disk "$WORK/B/.zenith"
-    profiled first 997 push main B
-    quietly z B branch delete main
-done
-tell "first push of $((BYTES / 1000000)) MB" first 997 5
-echo
-waits push main B
-for round in $(seq $((2 * ROUNDS))); do
+
+first() {
+    local round
+    for round in 1 2 3 4 5; do
+        touch_disk "$WORK/B/.zenith"
+        measured first push main B
+        quietly z B branch delete main
+        touch_disk "$WORK/B/.zenith"
+        profiled first 997 push main B
+        quietly z B branch delete main
+    done
+    tell "First push of $((BYTES / 1000000)) MB" first 997 5
+    echo
+    waits push main B
+}
+increment() {
+    local round
+    for round in $(seq $((2 * ROUNDS))); do
+        change 0.1 "$BYTES"
+        quietly z A import main "$PG_ROOT/src"
+        if [ $((round % 2)) = 0 ]; then
+            profiled increment 9973 push main B
+        else
+            measured increment push main B
+        fi
+    done
+    tell "Push of 0.1 % changed" increment 9973 "$ROUNDS"
+    echo
     change 0.1 "$BYTES"
     quietly z A import main "$PG_ROOT/src"
-    if [ $((round % 2)) = 0 ]; then
-        profiled increment 9973 push main B
-    else
-        measured increment push main B
-    fi
-done
-tell "push of 0.1 % changed" increment 9973 "$ROUNDS"
-echo
-change 0.1 "$BYTES"
-quietly z A import main "$PG_ROOT/src"
-waits push main B
-for round in $(seq "$ROUNDS"); do
-    measured nothing push main B
-    profiled nothing 9973 push main B
-done
-tell "push with nothing to do" nothing 9973 "$ROUNDS"
+    waits push main B
+}
+nothing() {
+    local round
+    for round in $(seq $((2 * ROUNDS))); do
+        measured nothing push main B
+        profiled nothing 9973 push main B
+    done
+    tell "Push with nothing to do" nothing 9973 $((2 * ROUNDS))
+}
+{
+    machine
+    echo
+    first
+    echo
+    increment
+    echo
+    nothing
+} | tee "$WORK/profile.md"
+# In a pipe, what fails ends its half only.
+[ -s "$RESULTS/samples/nothing" ] || exit 1
+cp "$WORK/profile.md" "$REPORT"
