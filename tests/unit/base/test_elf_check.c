@@ -3,6 +3,7 @@
 
 #include "base/elf_check.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,53 @@ static void test_a_file_that_is_cut_anywhere(void)
     (void)close(self);
 }
 
+/* One field of the header each that the loader could not use, or must not believe. */
+static void test_headers_that_are_another_machines(void)
+{
+    enum { CLASS, ORDER, TYPE, CPU, ENTRY, TABLE, SEGMENT, TABLE_END, CASES };
+    int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    static char bytes[8192];
+    Elf64_Phdr segments[64];
+    CU_ASSERT_FATAL(self >= 0 && read(self, bytes, sizeof bytes) == (ssize_t)sizeof bytes);
+    Elf64_Ehdr good;
+    memcpy(&good, bytes, sizeof good);
+    CU_ASSERT_FATAL(good.e_phnum <= 64 && good.e_phoff + sizeof segments < sizeof bytes);
+    for (int which = 0; which < CASES; which++) {
+        char name[] = "/tmp/zs-elf-XXXXXX";
+        int fd = mkstemp(name);
+        struct stat st;
+        Elf64_Ehdr h = good;
+        CU_ASSERT_FATAL(fd >= 0 && fstat(self, &st) == 0 && ftruncate(fd, st.st_size) == 0);
+        memcpy(segments, bytes + good.e_phoff, sizeof segments);
+        if (which == CLASS)
+            h.e_ident[EI_CLASS] = ELFCLASS32;
+        if (which == ORDER)
+            h.e_ident[EI_DATA] = ELFDATA2MSB;
+        if (which == TYPE)
+            h.e_type = ET_REL;
+        if (which == CPU)
+            h.e_machine = EM_SPARC;
+        if (which == ENTRY)
+            h.e_phentsize = sizeof(Elf32_Phdr);
+        if (which == TABLE)
+            h.e_phoff = (Elf64_Off)st.st_size + 1;
+        if (which == TABLE_END)
+            h.e_phoff = (Elf64_Off)st.st_size;
+        CU_ASSERT(pwrite(fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes);
+        CU_ASSERT(elf_check(fd) == ELF_WHOLE);
+        if (which == SEGMENT)
+            segments[0].p_filesz = (Elf64_Xword)st.st_size + 1;
+        CU_ASSERT(pwrite(fd, segments, sizeof segments, (off_t)good.e_phoff) ==
+                  (ssize_t)sizeof segments);
+        CU_ASSERT(pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+        CU_ASSERT_EQUAL(elf_check(fd), which >= SEGMENT ? ELF_SHORT : ELF_NONE);
+        (void)unlink(name);
+        (void)close(fd);
+    }
+    (void)close(self);
+    CU_ASSERT(elf_check(-1) == ELF_NONE);
+}
+
 static void test_other_kinds(void)
 {
     static const char *const paths[] = {"/dev/null", "/etc/passwd", "/"};
@@ -54,4 +102,5 @@ static void test_other_kinds(void)
 
 SUITE("base/elf_check", {"a range is within a file or not", test_ranges},
       {"a shared object cut anywhere is found out", test_a_file_that_is_cut_anywhere},
+      {"a header that does not fit this machine is none", test_headers_that_are_another_machines},
       {"what is no shared object is none", test_other_kinds})

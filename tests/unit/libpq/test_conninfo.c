@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOST_16  "abcdefghijklmnop"
+#define HOST_64  HOST_16 HOST_16 HOST_16 HOST_16
+#define HOST_256 HOST_64 HOST_64 HOST_64 HOST_64
+
 static const struct conninfo_rules closed;
 static const struct conninfo_rules opened = {.tls_dir = "/etc/tls", .unix_sockets = true};
 
@@ -33,6 +37,8 @@ static void test_shown(void)
         {"postgresql://[fe80::1%25eth0]:1/", "postgresql://[fe80::1%eth0]:1"},
         {"postgresql://%2Ftmp%2Fa%3Ab:1/", "postgresql://%2Ftmp%2Fa%3Ab:1"},
         {"postgresql://%40name/", "postgresql://%40name:5432"},
+        {"postgresql://h?port=", "postgresql://h:5432"},
+        {"postgresql://h?connect_timeout=999999999", "postgresql://h:5432"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
@@ -43,6 +49,9 @@ static void test_shown(void)
         ASSERT_TEXT(shown, cases[i].shown);
         conninfo_show(&info, shown, 20);
         CU_ASSERT(strlen(shown) < 20);
+        memset(shown, 'x', sizeof shown);
+        conninfo_show(&info, shown, 0); /* no room: nothing is touched */
+        CU_ASSERT(shown[0] == 'x');
         conninfo_close(&info);
     }
 }
@@ -70,6 +79,17 @@ static void test_refused(void)
         {"postgresql://h:0", ZS_BAD_VALUE, "a port in it"},
         {"postgresql://h:65536", ZS_BAD_VALUE, "a port in it"},
         {"postgresql://h:+1", ZS_BAD_VALUE, "a port in it"},
+        {"postgresql://h:123456", ZS_BAD_VALUE, "a port in it"},
+        {"postgresql://h/?port=1234567890123456", ZS_BAD_VALUE, "is too long"},
+        {"postgresql://h,i/?hostaddr=10.0.0.1,1234567890123456789012345678901234567890123456789012"
+         "34567890123456789012345678901234567890",
+         ZS_BAD_VALUE, "is too long"},
+        {"postgresql://" HOST_256, ZS_BAD_VALUE, "is too long"},
+        {"postgresql://[" HOST_64 ":]", ZS_BAD_VALUE, "a character"},
+        {"postgresql://[::1%25e!]", ZS_BAD_VALUE, "a character"},
+        {"postgresql://h%", ZS_BAD_VALUE, "% that is not followed"},
+        {"postgresql://h%2", ZS_BAD_VALUE, "% that is not followed"},
+        {"postgresql://h%2g", ZS_BAD_VALUE, "% that is not followed"},
         {"postgresql://h:1,h:2,h:3/?port=1,2", ZS_BAD_VALUE, "numbers of its hosts"},
         {"postgresql://a,b/?hostaddr=10.0.0.1", ZS_BAD_VALUE, "numbers of its hosts"},
         {"postgresql://a,b,c,d,e,f,g,h,i", ZS_BAD_VALUE, "more than 8 hosts"},
@@ -98,6 +118,10 @@ static void test_refused(void)
         /* values */
         {"postgresql://h?sslmode=SECRET", ZS_BAD_VALUE, "\"sslmode\" has a value"},
         {"postgresql://h?sslmode=require%20disable", ZS_BAD_VALUE, "\"sslmode\""},
+        {"postgresql://h?sslmode=", ZS_BAD_VALUE, "\"sslmode\""},
+        {"postgresql://h?sslmode=" HOST_64, ZS_BAD_VALUE, "\"sslmode\""},
+        {"postgresql://h?connect_timeout=", ZS_BAD_VALUE, "\"connect_timeout\""},
+        {"postgresql://h?connect_timeout=1234567890", ZS_BAD_VALUE, "\"connect_timeout\""},
         {"postgresql://h?connect_timeout=-1", ZS_BAD_VALUE, "\"connect_timeout\""},
         {"postgresql://h?connect_timeout=1s", ZS_BAD_VALUE, "\"connect_timeout\""},
         {"postgresql://h?sslmode=verify-full", ZS_BAD_VALUE, "needs the parameter \"sslrootcert\""},
@@ -136,6 +160,77 @@ static void test_files_stay_in_their_folder(void)
         int rc = conninfo_open(&opened, uri, &info, &e);
         conninfo_close(&info);
         ASSERT_FAILS(rc, ZS_BAD_VALUE);
+    }
+}
+
+static void test_what_holds_only_where_more_is_allowed(void)
+{
+    static const struct {
+        const char *uri, *says; /* NULL: taken */
+    } cases[] = {
+        {"postgresql://h?sslcert=a&sslkey=b", NULL},
+        {"postgresql://h?sslcert=a", "go together"},
+        {"postgresql://h?sslkey=a", "go together"},
+        {"postgresql://h?sslrootcert=" HOST_64 HOST_64 HOST_64 HOST_16 HOST_16 HOST_16 "123456789012"
+         "2345",
+         "\"sslrootcert\""},
+        {"postgresql://%2Ftmp%01", "a character"},
+        {"postgresql://%2Ftmp%7F", "a character"},
+        {"postgresql://%2Ftmp%20a", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct conninfo info;
+        int rc = conninfo_open(&opened, cases[i].uri, &info, &e);
+        conninfo_close(&info);
+        if (cases[i].says == NULL) {
+            ASSERT_OK(rc);
+            continue;
+        }
+        ASSERT_FAILS(rc, ZS_BAD_VALUE);
+        CU_ASSERT(strstr(e.message, cases[i].says) != NULL);
+    }
+}
+
+static void test_timeouts(void)
+{
+    static const struct {
+        const char *uri;
+        int ms;
+    } cases[] = {
+        {"postgresql://h", 10000},
+        {"postgresql://h?connect_timeout=0", 0},
+        {"postgresql://h?connect_timeout=86400", 86400000},
+        {"postgresql://h?connect_timeout=86401", 86400000},
+        {"postgresql://h?connect_timeout=999999999", 86400000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct conninfo info;
+        ASSERT_OK(conninfo_open(&closed, cases[i].uri, &info, &e));
+        CU_ASSERT_EQUAL(info.timeout_ms, cases[i].ms);
+        conninfo_close(&info);
+    }
+}
+
+/* In a message: an address6 in brackets, a socket with its port as libpq has it. */
+static void test_targets_in_messages(void)
+{
+    static const struct {
+        const char *uri, *text;
+    } cases[] = {
+        {"postgresql://h", "h:5432"},
+        {"postgresql://[::1]:7", "[::1]:7"},
+        {"postgresql:///?hostaddr=10.0.0.1", "10.0.0.1:5432"},
+        {"postgresql://%2Ftmp:7", "/tmp:7"},
+        {"postgresql://%40name:7", "@name"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct conninfo info;
+        ASSERT_OK(conninfo_open(&opened, cases[i].uri, &info, &e));
+        ASSERT_TEXT(target_text(&info.targets[0]).s, cases[i].text);
+        conninfo_close(&info);
     }
 }
 
@@ -259,12 +354,25 @@ static void test_environment_has_no_say(void)
         }
     }
     CU_ASSERT(refused >= 3); /* PGSERVICE, PGPASSWORD, PGOPTIONS */
+    memset(&e, 0, sizeof e);
+    (void)setenv("PGPASSWORD", "", 1); /* NOLINT(concurrency-mt-unsafe): says nothing */
+    ASSERT_OK(conninfo_values(&info, &info.targets[0], "", "app", keywords, values, &e));
+    ASSERT_TEXT(told(keywords, values, "hostaddr"), "(not told)");
+    (void)unsetenv("PGPASSWORD"); /* NOLINT(concurrency-mt-unsafe) */
+    conninfo_close(&info);
+    ASSERT_OK(conninfo_open(&closed, "postgresql://h", &info, &e)); /* the server's own user */
+    ASSERT_OK(conninfo_values(&info, &info.targets[0], "", "app", keywords, values, &e));
+    CU_ASSERT(info.os_user[0] != '\0');
+    ASSERT_TEXT(told(keywords, values, "user"), info.os_user);
     conninfo_close(&info);
 }
 
 SUITE("libpq/conninfo", {"what is shown is scheme, hosts and ports", test_shown},
       {"what a URI may not say is refused, without quoting it", test_refused},
       {"a file's name stays in tls_dir", test_files_stay_in_their_folder},
+      {"what holds where more is allowed", test_what_holds_only_where_more_is_allowed},
+      {"a timeout is taken up to a day", test_timeouts},
+      {"a target in a message is what a person would type", test_targets_in_messages},
       {"every host of a URI is held against allow_destinations", test_allow_list_is_asked},
       {"an address that a name leads to is held against it, too",
        test_resolved_addresses_are_asked},

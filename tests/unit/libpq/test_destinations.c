@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#define LONG_TEXT                                                                                  \
+    "0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0"
+
 static void test_what_is_allowed(void)
 {
     static const struct {
@@ -69,6 +72,11 @@ static void test_what_is_allowed(void)
         {"h", NULL, "10.0.0.1", 1, ALLOWED_NO},
         {"h 10.0.0.0/8", "h", "203.0.113.9", 1, ALLOWED_YES},
         {"h 10.0.0.0/8", NULL, "203.0.113.9", 1, ALLOWED_NO},
+        {"10.0.0.0/8", "x", "no address", 1, ALLOWED_NO},
+        {"::/0", "x", LONG_TEXT, 1, ALLOWED_NO},
+        {"h", "", NULL, 1, ALLOWED_NO},
+        {"h", ".", NULL, 1, ALLOWED_NO},
+        {"10.0.0.1:65535", "x", "10.0.0.1", 65535, ALLOWED_YES},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
@@ -84,10 +92,10 @@ static void test_what_is_allowed(void)
 
 static void test_bad_lists(void)
 {
-    static const char *const bad[] = {"h:",        "h:0",      "h:65536", "h:x",    "10.0.0.0/33",
-                                      "10.0.0.0/", "::/129",   "h/8",     "[::1",   "[::1]x",
-                                      "a,b",       "*.",       "*",       "a.*.b",  ".",
-                                      "user@h",    "http://h", "h:1:2",   "1.2.3/8"};
+    static const char *const bad[] = {
+        "h:",        "h:123456", "10.0.0.0/8x", "h:0",    "h:65536",  "h:x",   "10.0.0.0/33",
+        "10.0.0.0/", "::/129",   "h/8",         "[::1",   "[::1]x",   "a,b",   "*.",
+        "*",         "a.*.b",    ".",           "user@h", "http://h", "h:1:2", "1.2.3/8"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct zs_error e = {0};
         struct destinations *d = NULL;
@@ -96,6 +104,32 @@ static void test_bad_lists(void)
     }
 }
 
+/* 256 items are the most, and 255 characters of one. */
+static void test_limits(void)
+{
+    char list[2 * 257 + 1];
+    for (size_t i = 0; i < sizeof list - 1; i += 2)
+        memcpy(list + i, "h ", 2);
+    list[sizeof list - 1] = '\0';
+    struct zs_error e = {0};
+    struct destinations *d = NULL;
+    ASSERT_FAILS(destinations_parse(list, &d, &e), ZS_BAD_VALUE);
+    CU_ASSERT(d == NULL && strstr(e.hint, "at most 256") != NULL);
+    list[2 * 256] = '\0';
+    ASSERT_OK(destinations_parse(list, &d, &e));
+    CU_ASSERT(destinations_allow(d, "h", NULL, 1) == ALLOWED_YES);
+    destinations_free(d);
+    memset(list, 'n', 256);
+    list[256] = '\0';
+    ASSERT_FAILS(destinations_parse(list, &d, &e), ZS_BAD_VALUE);
+    CU_ASSERT(strlen(e.message) < 200); /* it is shown in part */
+    list[255] = '\0';
+    ASSERT_OK(destinations_parse(list, &d, &e));
+    CU_ASSERT(destinations_allow(d, list, NULL, 1) == ALLOWED_YES);
+    destinations_free(d);
+}
+
 SUITE("libpq/destinations",
       {"a place is allowed by its name or by its address", test_what_is_allowed},
-      {"an item that is none is refused and named", test_bad_lists})
+      {"an item that is none is refused and named", test_bad_lists},
+      {"a list and an item have a limit", test_limits})
