@@ -327,7 +327,8 @@ fuzz-replay: deps
 # install.sh is left out: it builds for itself.
 DEPS_COVERAGE := python3
 COVERAGE = --coverage -fprofile-update=atomic -w
-COVERAGE_SCRIPTS := $(filter-out %/install.sh,$(INTEGRATION)) tests/crash/cli_faults.sh
+COVERAGE_SCRIPTS := $(filter-out %/install.sh,$(INTEGRATION)) $(filter %/run_modules.sh \
+	%/run_transports.sh,$(ABI)) tests/crash/cli_faults.sh
 
 # The command line's every call fails in turn (tests/crash/cli_faults.sh).
 FAIL_CALLS := $(BUILD)/tests/crash/fail_calls.so

@@ -29,9 +29,11 @@ expect() { # NAME WANTED-OUTPUT FILE...
     fi
 }
 
+lib=${BUILD:-build}/lib
+# shellcheck disable=SC2086 # flags are words
 "$CC" -std=c11 -Wall -Wextra -Iplugin/include -Iplugin -D_GNU_SOURCE -o "$dir/driver" \
-    tests/abi/transport_driver.c plugin/transport/registry.c plugin/model/uri.c \
-    plugin/base/error.c plugin/base/elf_check.c -ldl || exit 2
+    tests/abi/transport_driver.c "$lib/transport.a" "$lib/model.a" "$lib/base.a" \
+    ${LDFLAGS-} -pthread -ldl || exit 2
 
 so=$dir/x.so
 while IFS='|' read -r name flags want; do

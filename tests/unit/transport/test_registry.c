@@ -5,6 +5,7 @@
 #include "transport/registry.h"
 
 #include "base/error.h"
+#include "model/uri.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,36 @@ static void test_added_ones_are_found(void)
     CU_ASSERT(strstr(e.message, "SECRET") == NULL);
     registry_close(r);
     CU_ASSERT(seen.inits == 2 && seen.finis == 2);
+}
+
+/* More schemes than there may be, and more than a hint has room for. */
+static void test_many_schemes(void)
+{
+    static char names[600][URI_SCHEME_MAX + 1];
+    const char *schemes[18] = {NULL};
+    struct zs_error e = {0};
+    struct registry *r = open_registry();
+    const struct transport *found = NULL;
+    for (int i = 0; i < 600; i++)
+        (void)snprintf(names[i], sizeof names[i], "scheme-of-some-length-%03d", i);
+    for (int i = 0; i < 17; i++)
+        schemes[i] = names[i];
+    struct zs_transport t = good(schemes);
+    ASSERT_FAILS(registry_add(r, &t, "a.so", &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.message, "scheme number 17") != NULL);
+    schemes[16] = NULL;
+    ASSERT_OK(registry_add(r, &t, "a.so", &e));
+    static const char *more[38][17];
+    for (int k = 1; k < 37; k++) {
+        for (int i = 0; i < 16; i++)
+            more[k][i] = names[16 * k + i];
+        struct zs_transport u = good(more[k]);
+        ASSERT_OK(registry_add(r, &u, "u.so", &e));
+    }
+    ASSERT_FAILS(registry_find(r, "none://h", &found, &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.hint, "scheme-of-some-length-000, scheme-of-some-length-001") != NULL);
+    ASSERT_OK(registry_find(r, "scheme-of-some-length-591://h", &found, &e));
+    registry_close(r);
 }
 
 static void test_empty_registry_says_so(void)
@@ -316,6 +347,21 @@ static void test_folders(void)
     CU_ASSERT(strstr(e.message, "x.so is not a shared object") != NULL);
     CU_ASSERT(strstr(seen.logged, "2 transport ") == seen.logged);
     CU_ASSERT(strstr(seen.logged, "x.so is not a shared object") != NULL);
+    char folder[64], second[64];
+    (void)snprintf(folder, sizeof folder, "%s/y.so", dir); /* a folder is no file */
+    (void)snprintf(second, sizeof second, "%s/.so", dir);  /* and this has no name */
+    CU_ASSERT(mkdir(folder, 0700) == 0);
+    (void)fclose(fopen(second, "we"));
+    ASSERT_FAILS(registry_load_dir(r, dir, &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.message, "x.so is not") != NULL);   /* the first one is told */
+    CU_ASSERT(strstr(seen.logged, "y.so is not") != NULL); /* each is logged */
+    (void)rmdir(folder);
+    (void)unlink(second);
+    CU_ASSERT(truncate(path, 0) == 0);
+    FILE *cut = fopen(path, "we");
+    CU_ASSERT(cut != NULL && fputs("\177ELF", cut) >= 0 && fclose(cut) == 0);
+    ASSERT_FAILS(registry_load_file(r, path, &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.message, "was cut short") != NULL);
     (void)unlink(path);
     ASSERT_FAILS(registry_load_file(r, path, &e), ZS_IO_ERROR);
     CU_ASSERT(strstr(e.message, "x.so cannot be read: No such file") != NULL);
@@ -327,6 +373,7 @@ static void test_folders(void)
 
 SUITE("transport/registry",
       {"a transport is found by each of its schemes", test_added_ones_are_found},
+      {"many schemes have a limit, in a transport and in a hint", test_many_schemes},
       {"without any transport the hint says where they are taken from",
        test_empty_registry_says_so},
       {"a table that is not as it must be is refused before init, in one sentence", test_refusals},
