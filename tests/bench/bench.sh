@@ -31,7 +31,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 suite bench
 RESULTS=$BUILD/bench TOOLS=$BUILD/tests/bench
 SMALLEST=$(tr ' ' '\n' <<<"$SIZES" | sort -n | head -n 1)
-[ -n "${BENCH_ONLY-}" ] || rm -rf "$RESULTS"
+[ -n "${BENCH_ONLY-}" ] || rm -rf "$RESULTS/samples"
 mkdir -p "$RESULTS/samples" || exit 1
 for part in $ONLY; do
     [[ " $ALL_PARTS " == *" $part "* ]] || {
@@ -40,6 +40,19 @@ for part in $ONLY; do
     }
 done
 BROKEN=()
+
+# Rather at once than after 20 minutes.
+room() {
+    local largest need free
+    largest=$(tr ' ' '\n' <<<"$SIZES" | sort -n | tail -n 1)
+    need=$((7 * largest + 500))
+    wanted memory && [ $((3 * MEMORY_MB + 500)) -gt $need ] && need=$((3 * MEMORY_MB + 500))
+    free=$(df --output=avail -m "$WORK" | tail -n 1)
+    [ "$free" -ge "$need" ] && return
+    echo "bench: $need MB of disk are needed in $TMPDIR, and $((free)) are free" >&2
+    echo "  hint: set BENCH_DIR to another place, or smaller BENCH_SIZES and BENCH_MEMORY_MB" >&2
+    exit 1
+}
 
 machine >"$RESULTS/machine"
 echo "$ROUNDS" >"$RESULTS/rounds"
@@ -104,6 +117,7 @@ at_size() {
     [ "$FAILED" -eq 0 ]
 }
 
+room
 if wanted first nothing increments several link compression; then
     for mb in $SIZES; do inside "$mb-MB" at_size "$mb"; done
 fi

@@ -139,7 +139,7 @@ link_start() {
     done
 }
 part_link() {
-    local size=$1 round method key percent
+    local size=$1 round method name
     link_start
     for round in $(seq "$ROUNDS"); do
         touch_disk "$WORK/B/.zenith"
@@ -151,17 +151,14 @@ part_link() {
         timed "link.$size.wide.bare" "$TOOLS/link" send "$BARE_WIDE" "$BYTES"
         timed "link.$size.wide.none" z A push main far_wide:link --compression none
         quietly z B branch delete link
-        for percent in 0.1 1; do
-            change "$percent" "$BYTES"
-            quietly z A import main "$PG_ROOT/src"
-            key=link.$size.$percent
-            timed "$key.none" z A push main far --compression none --json
-            timed "$key.bare" "$TOOLS/link" send "$BARE" "$(field wire_bytes)"
-        done
+        change 0.1 "$BYTES"
+        quietly z A import main "$PG_ROOT/src"
+        timed "link.$size.0.1.none" z A push main far --compression none --json
+        timed "link.$size.0.1.bare" "$TOOLS/link" send "$BARE" "$(field wire_bytes)"
         timed "link.$size.nothing.none" z A push main far
         timed "link.$size.nothing.bare" "$TOOLS/link" send "$BARE" 1000
     done
-    for key in far far_wide; do quietly z A origin remove $key; done
+    for name in far far_wide; do quietly z A origin remove $name; done
     quietly z C pull main B
     kill_jobs
 }

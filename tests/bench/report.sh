@@ -115,7 +115,7 @@ link() {
     row "link: 100 ms there and back, 2 MiB on the way" "zenith, ms" "one bare TCP stream, ms" \
         "of its speed"
     rule 1 2 3
-    for what in first wide 0.1 1 nothing; do
+    for what in first wide 0.1 nothing; do
         case $what in
         first) text="first push, $(megabytes "$SMALLEST") MB" ;;
         wide) text="the same, any number of bytes on the way" ;;

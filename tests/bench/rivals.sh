@@ -3,7 +3,8 @@
 #
 # Each makes a copy of the cluster PG_ROOT/src in WORK/there, durable at its end but for
 # basebackup_plain.  They get the best case: the source is in the page cache, the same disk
-# takes all copies, nothing is compressed, and no network is between.
+# takes all copies, nothing is compressed, and no network is between.  None copies pg_wal but
+# cp, while there is little in it.
 
 # make_cluster MB: about that size, as PostgreSQL leaves it; some room in each page.
 make_cluster() {
@@ -41,7 +42,10 @@ basebackup_into() {
 }
 basebackup() { basebackup_into basebackup; }
 basebackup_plain() { basebackup_into plain --no-sync; }
-copy_rsync() { rsync -a --delete "$PG_ROOT/src/" "$WORK/there/rsync" && sync -f "$WORK/there"; }
+copy_rsync() {
+    rsync -a --delete --exclude='/pg_wal/*' "$PG_ROOT/src/" "$WORK/there/rsync" &&
+        sync -f "$WORK/there"
+}
 copy_cp() { cp -r "$PG_ROOT/src" "$WORK/there/cp" && sync -f "$WORK/there"; }
 one_write() { dd if="$WORK/bytes" of="$WORK/there/write" bs=1M conv=fsync status=none; }
 gone() { (cd "$WORK/there" && rm -rf "$@") && sync -f "$WORK"; }
