@@ -5,11 +5,10 @@
 # "main"; from `nothing` on B and C have it, too.  Each leaves things as it found them, but for
 # changes that all three have.
 
-# In turns: ours, and each rival.  The disk is touched before each.
+# In turns: ours, and each rival.  The disk is touched before; each rival after the first finds
+# in `there` what the one before it wrote and removed.
 part_first() {
     local size=$1 round
-    one_write # the page cache has now read what it writes
-    gone write
     for round in $(seq "$ROUNDS"); do
         touch_disk "$WORK/B/.zenith"
         timed "first.$size.push" z A push main "B:round-$round"
@@ -20,16 +19,12 @@ part_first() {
         touch_disk "$WORK/there"
         with_server timed "first.$size.basebackup" basebackup
         gone basebackup
-        touch_disk "$WORK/there"
         with_server timed "first.$size.basebackup_plain" basebackup_plain
         gone plain
-        touch_disk "$WORK/there"
         timed "first.$size.rsync" copy_rsync
         gone rsync
-        touch_disk "$WORK/there"
         timed "first.$size.cp" copy_cp
         gone cp
-        touch_disk "$WORK/there"
         timed "first.$size.write" one_write
         gone write
     done
@@ -52,7 +47,10 @@ part_increments() {
     for round in $(seq "$ROUNDS"); do
         for percent in 0.1 1 10; do
             backup=()
-            [ "$percent" != 1 ] || backup=(timed "increments.$size.basebackup" basebackup)
+            [ "$percent" != 1 ] || {
+                touch_disk "$WORK/there"
+                backup=(timed "increments.$size.basebackup" basebackup)
+            }
             change "$percent" "$BYTES" "${backup[@]}"
             gone basebackup
             quietly z A import main "$PG_ROOT/src"
