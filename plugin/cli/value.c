@@ -20,12 +20,12 @@ int value_check_max_rate(const char *text, struct zs_error *e)
 
 int value_check_compression(const char *text, struct zs_error *e)
 {
-    static const char *const methods[] = {"none", "lz4", "zstd"};
+    static const char *const methods[] = {"auto", "none", "lz4", "zstd"};
     if (text == NULL)
         return ZS_OK;
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(text, methods[i]) == 0)
             return ZS_OK;
     error_set(e, ZS_BAD_VALUE, "\"%.60s\" is not a method that --compression takes", text);
-    return error_hint(e, "Type none, lz4 or zstd.");
+    return error_hint(e, "Type auto, none, lz4 or zstd.");
 }

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/rate.h"
-#include "wire/batch.h"
+#include "sync/encoding.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -169,10 +169,9 @@ static bool may_show(const char *name)
 
 int transfer_options_read(const struct arguments *a, struct transfer_options *o, struct zs_error *e)
 {
-    *o = (struct transfer_options){.progress = true, .encoding = BATCH_NONE};
+    *o = (struct transfer_options){.progress = true, .encoding = ENCODING_AUTO};
     for (size_t i = 0; i < a->noptions; i++) {
         const char *name = a->options[i].name, *value = a->options[i].value;
-        enum batch_encoding encoding = BATCH_NONE;
         bool good;
         if (strcasecmp(name, "dry_run") == 0) {
             good = bool_parse(value, &o->dry_run);
@@ -181,8 +180,7 @@ int transfer_options_read(const struct arguments *a, struct transfer_options *o,
         } else if (strcasecmp(name, "max_rate") == 0) {
             good = rate_limit_parse(value, &o->max_rate_bps);
         } else if (strcasecmp(name, "compression") == 0) {
-            good = batch_encoding_parse(value, &encoding);
-            o->encoding = encoding;
+            good = encoding_parse(value, &o->encoding);
         } else {
             error_set(e, ZS_SYNTAX_ERROR, "unknown option%s%.40s%s", may_show(name) ? " \"" : "",
                       may_show(name) ? name : "", may_show(name) ? "\"" : "");
@@ -191,8 +189,8 @@ int transfer_options_read(const struct arguments *a, struct transfer_options *o,
         if (!good) {
             error_set(e, ZS_BAD_VALUE, "the value of option %s cannot be read", name);
             return error_hint(e, "dry_run and progress take on or off; max_rate bytes per second "
-                                 "with k, M or G, at least 16k, or 0 for none; compression none, "
-                                 "lz4 or zstd.");
+                                 "with k, M or G, at least 16k, or 0 for none; compression auto, "
+                                 "none, lz4 or zstd.");
         }
     }
     return ZS_OK;

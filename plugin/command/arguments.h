@@ -41,7 +41,7 @@ struct transfer_options {
     bool dry_run;
     bool progress;
     uint64_t max_rate_bps; /* 0 none */
-    uint32_t encoding;     /* enum batch_encoding */
+    uint32_t encoding;     /* as sync/encoding.h */
 };
 
 /* 22023 bad value, 42601 unknown option; the hint lists those there are. */

@@ -30,7 +30,7 @@ int receive_state(const struct zs_store *store, const char *branch, struct state
     struct zs_error missing = {0};
     *state = (struct state_message){
         .digests = store_has(store, ZS_STORE_DIGEST),
-        .encodings = 1u << BATCH_NONE | 1u << BATCH_LZ4 | 1u << BATCH_ZSTD,
+        .encodings = BATCH_READS_ALL,
         .encoding = BATCH_NONE,
     };
     if (snapshot_open(store, branch, &s, &missing) != ZS_OK) {

@@ -36,7 +36,7 @@ struct send_job {
     /* What this side asks for, besides what the receiver's STATE asks for. */
     bool dry_run;
     uint64_t max_rate_bps; /* the lower one holds */
-    uint32_t encoding;     /* enum batch_encoding; the receiver must be able to read it */
+    uint32_t encoding;     /* as encoding.h; what the receiver cannot read is not used */
 };
 
 /* `state` is the receiver's if it came with the command (a pull); NULL: it is the

@@ -4,15 +4,16 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "sync/encoding.h"
 #include "sync/throttle.h"
 #include "wire/batch.h"
 
 CLEANUP_POINTER(struct batch_writer, batch_writer_close)
 
-static uint32_t encoding_for(const struct send_job *job, const struct state_message *state)
+/* This side's wish comes before the receiver's, which is none unless it pulls. */
+static uint32_t encoding_wanted(const struct send_job *job, const struct state_message *state)
 {
-    uint32_t wanted = job->encoding != BATCH_NONE ? job->encoding : state->encoding;
-    return wanted <= BATCH_ZSTD && (state->encodings >> wanted & 1u) != 0 ? wanted : BATCH_NONE;
+    return job->encoding != BATCH_NONE ? job->encoding : state->encoding;
 }
 
 static uint64_t lower_rate(uint64_t a, uint64_t b)
@@ -51,7 +52,13 @@ static int see_to_line(void *context, struct zs_error *e)
     return conn_keep_alive(job->conn, e);
 }
 
-static int flush(const struct send_job *job, struct batch_writer *w, struct throttle *t,
+/* What goes out has a rate and an encoding. */
+struct line {
+    struct throttle throttle;
+    struct encoding encoding;
+};
+
+static int flush(const struct send_job *job, struct batch_writer *w, struct line *line,
                  struct zs_error *e)
 {
     const void *message = NULL;
@@ -60,15 +67,19 @@ static int flush(const struct send_job *job, struct batch_writer *w, struct thro
     TRY(listen_first(job, e));
     if (records == 0)
         return ZS_OK;
+    struct encoding_report report;
+    TRY(encoding_plan(&line->encoding, w, &report, e));
     TRY(batch_finish(w, &message, &bytes, e));
-    TRY(throttle_wait(t, bytes, job->cancel, see_to_line, (void *)(uintptr_t)job, e));
+    int64_t started_ns = clock_now_ns();
+    TRY(throttle_wait(&line->throttle, bytes, job->cancel, see_to_line, (void *)(uintptr_t)job, e));
     TRY(conn_send_whole(job->conn, message, bytes, e));
+    encoding_sent(&line->encoding, &report, raw, bytes, started_ns, clock_now_ns());
     transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
     progress_tell(job->progress);
     return ZS_OK;
 }
 
-static int add_all(const struct send_job *job, struct batch_writer *w, struct throttle *t,
+static int add_all(const struct send_job *job, struct batch_writer *w, struct line *line,
                    const struct zs_record *records, uint64_t n, struct zs_error *e)
 {
     for (uint64_t i = 0; i < n;) {
@@ -77,7 +88,7 @@ static int add_all(const struct send_job *job, struct batch_writer *w, struct th
         if (added)
             i++;
         else
-            TRY(flush(job, w, t, e));
+            TRY(flush(job, w, line, e));
     }
     return ZS_OK;
 }
@@ -87,13 +98,14 @@ static int add_all(const struct send_job *job, struct batch_writer *w, struct th
 int send_records(const struct send_job *job, const struct state_message *state,
                  struct selection *selection, struct range *range, struct zs_error *e)
 {
-    struct throttle throttle = {.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps)};
+    struct line line = {.throttle.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps)};
     CLEANUP(batch_writer_close_ptr) struct batch_writer *w = NULL;
     CLEANUP(free_ptr) struct zs_record *records = calloc(BATCH_MAX_RECORDS, sizeof *records);
     if (records == NULL)
         return error_memory(e);
-    TRY(batch_writer_open((enum batch_encoding)encoding_for(job, state), &w, e));
-    batch_writer_limit(w, throttle_batch_bytes(&throttle));
+    encoding_open(&line.encoding, encoding_wanted(job, state), state->encodings);
+    TRY(batch_writer_open(BATCH_NONE, &w, e));
+    batch_writer_limit(w, throttle_batch_bytes(&line.throttle));
     for (bool more = true; more;) {
         uint64_t room = 0, n = 0;
         void *values = batch_room(w, &room);
@@ -103,12 +115,12 @@ int send_records(const struct send_job *job, const struct state_message *state,
         for (uint64_t i = 0; i < n; i++)
             range->bytes += records[i].len;
         range->records += n;
-        TRY(add_all(job, w, &throttle, records, n, e));
+        TRY(add_all(job, w, &line, records, n, e));
         (void)batch_room(w, &room); /* what is left now: less than a page would go alone */
         if (batch_room_records(w) == 0 || room < 8192)
-            TRY(flush(job, w, &throttle, e));
+            TRY(flush(job, w, &line, e));
         else if (n == 0)
             TRY(see_to_line((void *)(uintptr_t)job, e));
     }
-    return flush(job, w, &throttle, e);
+    return flush(job, w, &line, e);
 }

@@ -4,13 +4,13 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "wire/batch_format.h"
+#include "wire/batch_holes.h"
+#include "wire/batch_pack.h"
 
-#include <lz4.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-#include <zstd.h>
 
 /* The buffer begins at this offset in its page: a large memcpy to an address 1 to 16
  * bytes past the source's page offset is 4 to 8 times slower on Zen 4, and libpq puts
@@ -31,6 +31,9 @@ struct batch_writer {
     uint32_t count;
     uint32_t values_len;
     uint32_t limit; /* value bytes in a batch */
+    uint32_t holes_share;
+    uint8_t *holes; /* as they travel; NULL until there are some */
+    struct batch_packer packer;
     uint64_t number;
 };
 
@@ -103,7 +106,26 @@ void batch_writer_close(struct batch_writer *w)
     free(w->message.allocated);
     free(w->packed.allocated);
     free(w->columns);
+    free(w->holes);
+    batch_packer_fini(&w->packer);
     free(w);
+}
+
+void batch_writer_encoding(struct batch_writer *w, enum batch_encoding encoding)
+{
+    w->encoding = encoding;
+}
+
+void batch_writer_holes(struct batch_writer *w, uint32_t share)
+{
+    w->holes_share = share;
+}
+
+int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *ns, double *ratio,
+                 struct zs_error *e)
+{
+    return batch_pack_sample(&w->packer, encoding, w->message.bytes + BATCH_HEAD, w->values_len, ns,
+                             ratio, e);
 }
 
 void batch_writer_limit(struct batch_writer *w, uint32_t value_bytes)
@@ -159,38 +181,86 @@ uint64_t batch_raw_bytes(const struct batch_writer *w)
     return w->values_len;
 }
 
-/* Compress the body; false if that does not make it smaller. */
+/* ---- closing a batch ------------------------------------------------------------------ */
+
+/* Compress the body; *packed is 0 if that does not make it smaller. */
 static int pack(struct batch_writer *w, size_t raw, size_t *packed, struct zs_error *e)
 {
-    size_t bound =
-        w->encoding == BATCH_LZ4 ? (size_t)LZ4_compressBound((int)raw) : ZSTD_compressBound(raw);
-    TRY(buffer_reserve(&w->packed, BATCH_HEAD + bound, e));
-    const char *from = (const char *)w->message.bytes + BATCH_HEAD;
-    char *to = (char *)w->packed.bytes + BATCH_HEAD;
-    *packed = 0;
-    if (w->encoding == BATCH_LZ4) {
-        int n = LZ4_compress_default(from, to, (int)raw, (int)bound);
-        *packed = n > 0 ? (size_t)n : 0;
-    } else {
-        size_t n = ZSTD_compress(to, bound, from, raw, 1);
-        *packed = ZSTD_isError(n) ? 0 : n;
-    }
+    TRY(buffer_reserve(&w->packed, BATCH_HEAD + batch_pack_bound(w->encoding, raw), e));
+    TRY(batch_pack(&w->packer, w->encoding, w->message.bytes + BATCH_HEAD, raw,
+                   w->packed.bytes + BATCH_HEAD, packed, e));
     if (*packed >= raw)
         *packed = 0;
     return ZS_OK;
 }
 
+/* Note each value's hole; *left_out is the sum of their lengths. */
+static int find_holes(struct batch_writer *w, uint32_t *holes, uint32_t *left_out,
+                      struct zs_error *e)
+{
+    const uint8_t *value = w->message.bytes + BATCH_HEAD;
+    const uint8_t *lens = w->columns + (size_t)BATCH_MAX_RECORDS * 26;
+    *holes = *left_out = 0;
+    for (uint32_t i = 0; w->holes_share > 0 && i < w->count; i++) {
+        uint32_t len = get_u32le(lens + (size_t)i * 4);
+        struct batch_hole hole = batch_hole_find(value, len);
+        value += len;
+        if (hole.len == 0)
+            continue;
+        if (w->holes == NULL &&
+            (w->holes = malloc((size_t)BATCH_MAX_RECORDS * BATCH_HOLE_BYTES)) == NULL)
+            return error_memory(e);
+        uint8_t *entry = w->holes + (size_t)*holes * BATCH_HOLE_BYTES;
+        put_u32le(entry, i);
+        put_u32le(entry + 4, hole.at);
+        put_u32le(entry + 8, hole.len);
+        *left_out += hole.len;
+        ++*holes;
+    }
+    if ((uint64_t)*left_out * w->holes_share < w->values_len)
+        *holes = *left_out = 0;
+    return ZS_OK;
+}
+
+/* Move what stands behind the holes up; values_len is then what is left. */
+static void close_holes(struct batch_writer *w, uint32_t holes)
+{
+    const uint8_t *lens = w->columns + (size_t)BATCH_MAX_RECORDS * 26;
+    uint8_t *values = w->message.bytes + BATCH_HEAD;
+    uint32_t to = 0, from = 0, record = 0, start = 0; /* of the record, as it was */
+    for (uint32_t h = 0; h < holes; h++) {
+        const uint8_t *entry = w->holes + (size_t)h * BATCH_HOLE_BYTES;
+        for (; record < get_u32le(entry); record++)
+            start += get_u32le(lens + (size_t)record * 4);
+        uint32_t upto = start + get_u32le(entry + 4);
+        if (to != from)
+            memmove(values + to, values + from, upto - from);
+        to += upto - from;
+        from = upto + get_u32le(entry + 8);
+    }
+    if (to != from)
+        memmove(values + to, values + from, w->values_len - from);
+    w->values_len -= from - to;
+}
+
 int batch_finish(struct batch_writer *w, const void **message, uint64_t *bytes, struct zs_error *e)
 {
     const size_t max = BATCH_MAX_RECORDS;
+    uint32_t holes, left_out;
+    TRY(find_holes(w, &holes, &left_out, e));
+    if (holes > 0)
+        close_holes(w, holes);
     uint8_t *at = w->message.bytes + BATCH_HEAD + w->values_len;
     /* Columns that were staged apart by BATCH_MAX_RECORDS close up to `count`. */
     memcpy(at, w->columns, (size_t)w->count * 18);
     memcpy(at + (size_t)w->count * 18, w->columns + max * 18, (size_t)w->count * 8);
     memcpy(at + (size_t)w->count * 26, w->columns + max * 26, (size_t)w->count * 4);
     memcpy(at + (size_t)w->count * 30, w->columns + max * 30, w->count);
-
     size_t body = w->values_len + (size_t)w->count * BATCH_COLUMN_BYTES;
+    if (holes > 0)
+        memcpy(w->message.bytes + BATCH_HEAD + body, w->holes, (size_t)holes * BATCH_HOLE_BYTES);
+    body += (size_t)holes * BATCH_HOLE_BYTES;
+
     uint8_t *head = w->message.bytes;
     enum batch_encoding encoding = BATCH_NONE;
     if (w->encoding != BATCH_NONE) {
@@ -204,7 +274,7 @@ int batch_finish(struct batch_writer *w, const void **message, uint64_t *bytes, 
     }
     head[0] = 'B';
     head[1] = (uint8_t)encoding;
-    put_u16le(head + 2, 0);
+    put_u16le(head + BATCH_AT_HOLES, (uint16_t)holes);
     put_u32le(head + BATCH_AT_COUNT, w->count);
     put_u32le(head + BATCH_AT_VALUES_LEN, w->values_len);
     put_u32le(head + BATCH_AT_BODY_LEN, (uint32_t)body);

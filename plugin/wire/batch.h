@@ -5,9 +5,9 @@
  * Layout, little-endian:
  *      0  u8   'B'
  *      1  u8   encoding: 0 none, 1 lz4, 2 zstd
- *      2  u16  0
+ *      2  u16  holes        values with a run of zeros left out; 0 from an older peer
  *      4  u32  count        records, 1 to BATCH_MAX_RECORDS
- *      8  u32  values_len   bytes of all values
+ *      8  u32  values_len   bytes of all values, without the holes
  *     12  u32  body_len     bytes that follow the head, as sent
  *     16  u64  number       of this batch in its transfer, from 0
  *     24  u64  checksum     XXH3_64 of the body as sent, seeded with that of bytes 0..23
@@ -15,8 +15,9 @@
  *                values     one after the other, no gaps
  *                keys       18 * count
  *                lsns        8 * count
- *                lens        4 * count
+ *                lens        4 * count   with the holes
  *                kinds           count
+ *                holes      12 * holes   u32 record, at, len; by record, one each at most
  *
  * The columns stand behind the values so that a store can write values straight
  * into the message before anyone knows how many there will be (store.h, iter_next).
@@ -38,12 +39,26 @@
 
 enum batch_encoding { BATCH_NONE = 0, BATCH_LZ4 = 1, BATCH_ZSTD = 2 };
 
+/* What a reader says that it reads: a bit 1 << enum batch_encoding for each, and this. */
+#define BATCH_READS_HOLES 256u
+#define BATCH_READS_ALL   (1u << BATCH_NONE | 1u << BATCH_LZ4 | 1u << BATCH_ZSTD | BATCH_READS_HOLES)
+
 /* ---- writing ------------------------------------------------------------------ */
 
 struct batch_writer; /* owns its buffers */
 
 int batch_writer_open(enum batch_encoding encoding, struct batch_writer **out, struct zs_error *e);
 void batch_writer_close(struct batch_writer *w);
+
+/* How the next batch is packed; only what its reader reads.  Each batch says how it is. */
+void batch_writer_encoding(struct batch_writer *w, enum batch_encoding encoding);
+
+/* Leave holes out of batches of which they are at least a `share`-th; 0: never. */
+void batch_writer_holes(struct batch_writer *w, uint32_t share);
+
+/* Pack a piece of the batch as it stands, to know what a byte would cost and become. */
+int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *ns, double *ratio,
+                 struct zs_error *e);
 
 /* Make batches smaller than BATCH_VALUES_BYTES, so that a slow link flows evenly. */
 void batch_writer_limit(struct batch_writer *w, uint32_t value_bytes);

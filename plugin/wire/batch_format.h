@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 enum {
+    BATCH_AT_HOLES = 2,
     BATCH_AT_COUNT = 4,
     BATCH_AT_VALUES_LEN = 8,
     BATCH_AT_BODY_LEN = 12,
@@ -13,6 +14,7 @@ enum {
     BATCH_AT_CHECKSUM = 24,
     BATCH_HEAD = 32,
     BATCH_COLUMN_BYTES = 18 + 8 + 4 + 1,
+    BATCH_HOLE_BYTES = 4 + 4 + 4,
 };
 
 /* Of the head up to the checksum, and the body behind the head. */

@@ -50,8 +50,8 @@ struct state_message {
     bool exists;                    /* the branch */
     bool digests;                   /* points and digests are kept */
     bool dry_run;                   /* a verdict and an estimate, nothing else */
-    uint32_t encodings;             /* a bit 1 << enum batch_encoding for each it can read */
-    uint32_t encoding;              /* the one it asks for */
+    uint32_t encodings;             /* what it reads: BATCH_READS_ALL or a part */
+    uint32_t encoding;              /* what it asks for; one that is not known is none */
     uint64_t max_rate_bps;          /* of the bytes on the wire; 0 no limit */
     struct zs_timeline_id timeline; /* zero if the branch does not exist */
     /* In a command, which branch it is for, once more and under the checksum; else "". */

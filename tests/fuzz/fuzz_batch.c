@@ -1,8 +1,8 @@
 /* fuzz_batch.c - BATCH messages from a peer (wire/batch.h).
  * Input: a byte of mode, then the message.  Mode, by bits: 1 mend number, length and
- * checksum; 2, 4 pack the body with lz4, zstd first; 8 make values_len fit count.
+ * checksum; 2, 4 pack the body with lz4, zstd first; 8 make values_len fit count and holes.
  * Holds: a failure leaves the outputs; what decodes keeps to the limits, its values lie
- * where they may, and encoding it gives a batch that decodes to the same. */
+ * where they may, and encoding it, holes left out, gives a batch that decodes to the same. */
 #include "support.h"
 
 #include "base/bytes.h"
@@ -23,8 +23,12 @@ static size_t shape(uint8_t mode, const uint8_t *data, size_t size, uint8_t *out
         return size;
     size_t body = size - BATCH_HEAD;
     uint32_t count = get_u32le(out + BATCH_AT_COUNT) % (BATCH_MAX_RECORDS + 2);
-    if (mode & FIT && (uint64_t)count * BATCH_COLUMN_BYTES <= body)
-        put_u32le(out + BATCH_AT_VALUES_LEN, (uint32_t)body - count * BATCH_COLUMN_BYTES);
+    uint32_t holes = get_u16le(out + BATCH_AT_HOLES) % (count + 2);
+    uint32_t beside = count * BATCH_COLUMN_BYTES + holes * BATCH_HOLE_BYTES;
+    if (mode & FIT && beside <= body) {
+        put_u16le(out + BATCH_AT_HOLES, (uint16_t)holes);
+        put_u32le(out + BATCH_AT_VALUES_LEN, (uint32_t)body - beside);
+    }
     if (mode & PACK_LZ4) {
         int n = LZ4_compress_default((const char *)data + BATCH_HEAD, (char *)out + BATCH_HEAD,
                                      (int)body, (int)(ROOM - BATCH_HEAD));
@@ -71,6 +75,7 @@ static void check_again(const struct zs_record *records, uint32_t count)
     if (writer == NULL)
         HOLDS(batch_writer_open(BATCH_NONE, &writer, &e) == ZS_OK &&
               batch_reader_open(&reader, &e) == ZS_OK);
+    batch_writer_holes(writer, 1000);
     for (uint32_t i = 0; i < count; i++) {
         bool added = false;
         HOLDS(batch_add(writer, &records[i], &added, &e) == ZS_OK && added);

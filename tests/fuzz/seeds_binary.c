@@ -75,6 +75,34 @@ static void seeds_batch(void)
     }
 }
 
+/* Three values, two of which have a run of zeros that does not travel. */
+static void seeds_batch_holes(void)
+{
+    for (int packed = 0; packed < 2; packed++) {
+        struct zs_error e;
+        struct batch_writer *w = NULL;
+        const void *message = NULL;
+        uint64_t bytes = 0;
+        uint8_t value[700];
+        must(batch_writer_open(packed == 0 ? BATCH_NONE : BATCH_LZ4, &w, &e));
+        batch_writer_holes(w, 1000);
+        for (uint32_t k = 0; k < 3; k++) {
+            bool added = false;
+            struct zs_record r = {
+                .kind = ZS_KIND_IMAGE, .len = sizeof value, .lsn = 0x1000, .value = value};
+            r.key[17] = (uint8_t)k;
+            memset(value, 'z', sizeof value);
+            memset(value + 40, 0, k == 1 ? 0 : 650);
+            must(batch_add(w, &r, &added, &e));
+        }
+        must(batch_finish(w, &message, &bytes, &e));
+        write_behind("batch", packed == 0 ? "holes" : "holes_lz4", 1, message, bytes);
+        if (packed == 0)
+            write_behind("batch", "holes_packed", 1 | 4 | 8, message, bytes);
+        batch_writer_close(w);
+    }
+}
+
 /* As it is written, with its checksum; and one that does not fit. */
 static void seeds_control(void)
 {
@@ -296,6 +324,7 @@ void seeds_binary(void)
     seeds_stage();
     seeds_elf();
     seeds_batch();
+    seeds_batch_holes();
     seeds_control();
     seeds_change_map();
     seeds_pgwire();

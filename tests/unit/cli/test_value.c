@@ -20,6 +20,7 @@ static void test_values_are_checked_before_they_are_sent(void)
         {value_check_max_rate, "1", "\"1\" is not a rate that --max-rate takes", "at least 16k"},
         {value_check_max_rate, "", "\"\" is not a rate that --max-rate takes", "0 is no limit"},
         {value_check_compression, NULL, NULL, NULL},
+        {value_check_compression, "auto", NULL, NULL},
         {value_check_compression, "none", NULL, NULL},
         {value_check_compression, "lz4", NULL, NULL},
         {value_check_compression, "zstd", NULL, NULL},

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "command/arguments.h"
-#include "wire/batch.h"
+#include "sync/encoding.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -144,15 +144,16 @@ static void test_options_have_their_values(void)
         uint32_t encoding;
         uint64_t rate;
     } cases[] = {
-        {"", false, true, BATCH_NONE, 0},
-        {"(dry_run)", true, true, BATCH_NONE, 0},
-        {"(DRY_RUN Yes)", true, true, BATCH_NONE, 0},
-        {"(dry_run off, progress 0)", false, false, BATCH_NONE, 0},
-        {"(dry_run on, dry_run off)", false, true, BATCH_NONE, 0},
-        {"(max_rate 16k)", false, true, BATCH_NONE, 16384},
-        {"(max_rate 0)", false, true, BATCH_NONE, 0},
+        {"", false, true, ENCODING_AUTO, 0},
+        {"(dry_run)", true, true, ENCODING_AUTO, 0},
+        {"(DRY_RUN Yes)", true, true, ENCODING_AUTO, 0},
+        {"(dry_run off, progress 0)", false, false, ENCODING_AUTO, 0},
+        {"(dry_run on, dry_run off)", false, true, ENCODING_AUTO, 0},
+        {"(max_rate 16k)", false, true, ENCODING_AUTO, 16384},
+        {"(max_rate 0)", false, true, ENCODING_AUTO, 0},
         {"(compression lz4)", false, true, BATCH_LZ4, 0},
         {"(compression 'zstd', max_rate '1.5G')", false, true, BATCH_ZSTD, 1610612736},
+        {"(compression auto)", false, true, ENCODING_AUTO, 0},
         {"(compression none)", false, true, BATCH_NONE, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
