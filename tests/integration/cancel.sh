@@ -53,7 +53,7 @@ must "the far branch is as before" same "$(state B main)" "$before"
 
 # CancelRequest, as psql sends it on Ctrl-C.
 in_background "$PG_BIN/psql" -X -h "$WORK/A/.zenith" -p 5432 -d zenith -v VERBOSITY=verbose \
-    -c "perform_push main '$(uri B)' (max_rate 4000000)"
+    -c "perform_push main '$(uri B)' (max_rate 4000000, compression none)"
 must "a push by psql is under way" poll 20 busy B branch_push
 kill -INT "$SLOW"
 ended

@@ -31,7 +31,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
     # Two in three somewhere on the way (throttled, at a random share of what is to come);
     # one at full speed after a random moment, which is where commits are hit.
     rate=()
-    [ $((round % 3)) -eq 0 ] || rate=(--max-rate 60M)
+    [ $((round % 3)) -eq 0 ] || rate=(--max-rate 60M --compression none)
     z A push main "B:$name" "${rate[@]}" >"$WORK/.out" 2>"$WORK/.err" </dev/null &
     push=$!
     LAST="push $round, SIGKILL of $victim ${rate[*]}"

@@ -131,7 +131,7 @@ run() {
 
 # slowly NAME ARGUMENT...: zenith in the background (its pid in SLOW), at a rate that leaves
 # time to stop it.  With job control it does not ignore SIGINT.   ended: as run, at its end.
-slowly() { in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 4M; }
+slowly() { in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 4M --compression none; }
 in_background() {
     set -m
     "$@" >"$WORK/.slow.out" 2>"$WORK/.slow.err" </dev/null &

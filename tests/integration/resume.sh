@@ -30,7 +30,7 @@ less() { [ "$1" -lt "$2" ] && [ "$1" -gt 0 ]; }
 interrupted() {
     local victim=$1
     shift
-    in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 24M
+    in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 24M --compression none
     must "something is kept before the end" kept_twice
     kill_server "$victim"
     ended
@@ -74,7 +74,7 @@ run B branch delete main
 
 # Ctrl-C, a restart of both in good order, and a source that moves on.
 run A branch create other
-in_background "$BUILD/zenith" -D "$WORK/A" push main B --max-rate 24M
+in_background "$BUILD/zenith" -D "$WORK/A" push main B --max-rate 24M --compression none
 must "something is kept before Ctrl-C" kept_twice
 kill -INT "$SLOW"
 ended
