@@ -42,6 +42,7 @@ static const struct cli_command *const commands[] = {
     &command_origin_remove,
     &command_push,
     &command_pull,
+    &command_verify,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -82,7 +82,7 @@ extern const struct cli_command command_init, command_start, command_stop, comma
     command_import, command_export, command_branch_list, command_branch_create,
     command_branch_delete, command_branch_drop_stage, command_branch_rebuild_map, command_user_add,
     command_user_list, command_user_remove, command_origin_add, command_origin_list,
-    command_origin_remove, command_push, command_pull;
+    command_origin_remove, command_push, command_pull, command_verify;
 
 /* Do what argv says.  Returns the exit status. */
 int cli_main(int argc, char **argv);

@@ -54,7 +54,8 @@ static const char *phase_verb(const char *phase)
     } verbs[] = {
         {"connect", "connecting"}, {"negotiate", "negotiating"}, {"send", "sending"},
         {"receive", "receiving"},  {"commit", "committing"},     {"import", "importing"},
-        {"export", "exporting"},   {"scan", "scanning"},
+        {"export", "exporting"},   {"scan", "scanning"},         {"export", "exporting"},
+        {"verify", "verifying"},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].phase, phase) == 0)

@@ -18,10 +18,10 @@
 static bool is_count(const char *column)
 {
     static const char *const counts[] = {
-        "records", "bytes",          "wire_bytes",  "raw_bytes",  "milliseconds",
-        "files",   "total_records",  "total_bytes", "data_bytes", "id",
-        "pid",     "sessions",       "branches",    "modules",    "age_seconds",
-        "percent", "resumed_percent"};
+        "commits",    "change_maps",  "records", "bytes",          "wire_bytes",
+        "raw_bytes",  "milliseconds", "files",   "total_records",  "total_bytes",
+        "data_bytes", "id",           "pid",     "sessions",       "branches",
+        "modules",    "age_seconds",  "percent", "resumed_percent"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (strcmp(column, counts[i]) == 0)
             return true;
@@ -232,18 +232,23 @@ static cJSON *error_json(struct zs_error e)
     return NULL;
 }
 
-void print_error_json(const struct zs_error *e)
+void print_failure_json(const struct zs_error *e, const char *name, cJSON *more)
 {
     struct zs_error ignored;
     cJSON *root = cJSON_CreateObject();
     if (root != NULL && cJSON_AddFalseToObject(root, "ok") != NULL &&
-        add(root, "error", error_json(*e))) {
+        add(root, "error", error_json(*e)) && (more == NULL || add(root, name, more))) {
         if (print_json(root, &ignored) != ZS_OK)
             print_error(e);
         return;
     }
-    cJSON_Delete(root);
+    cJSON_Delete(root); /* and with it `more`, unless memory was short before */
     print_error(e);
+}
+
+void print_error_json(const struct zs_error *e)
+{
+    print_failure_json(e, NULL, NULL);
 }
 
 /* Standard output is a pipe that nobody reads any more; keeps errno. */

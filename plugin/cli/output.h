@@ -54,6 +54,9 @@ void print_error(const struct zs_error *e);
 /* {"ok":false,"error":{...}} on standard output. */
 void print_error_json(const struct zs_error *e);
 
+/* The same with a member more: an array of what was found on the way, taken over. */
+void print_failure_json(const struct zs_error *e, const char *name, cJSON *more);
+
 /* A notice for people. */
 void print_notice(const struct zs_error *notice);
 

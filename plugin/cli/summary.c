@@ -62,6 +62,35 @@ void transfer_sentence(FILE *f, const struct transfer_summary *s)
     (void)fputc('\n', f);
 }
 
+void verify_sentence(FILE *f, const struct verify_summary *s)
+{
+    print_clean(f, s->branch);
+    if (s->origin == NULL && strcmp(s->result, "absent") == 0) {
+        (void)fputs(" is not here yet; what an interrupted transfer of it left is sound\n", f);
+        return;
+    }
+    if (s->origin == NULL) {
+        (void)fputs(" is sound", f);
+    } else {
+        (void)fputs(" and ", f);
+        print_clean(f, s->origin);
+        (void)fputc(':', f);
+        print_clean(f, s->far_branch);
+        (void)fputs(" hold the same", f);
+    }
+    (void)fprintf(f, " up to %s: ", s->last_lsn);
+    put_amounts(f, s->records, s->bytes);
+    put_time(f, s->bytes, s->milliseconds);
+    if (s->origin != NULL)
+        (void)fprintf(f, ", %s on the wire", bytes_text(s->wire_bytes).s);
+    if (s->origin != NULL && strcmp(s->near_lsn, s->far_lsn) != 0) {
+        bool near = strcmp(s->near_lsn, s->last_lsn) != 0;
+        (void)fprintf(f, "; %s side goes on to %s", near ? "this" : "the far",
+                      near ? s->near_lsn : s->far_lsn);
+    }
+    (void)fputc('\n', f);
+}
+
 void import_sentence(FILE *f, const struct import_summary *s)
 {
     print_clean(f, s->branch);

@@ -20,6 +20,15 @@ struct transfer_summary {
 /* "main -> cloud:main  0/0..16/B374D848, 12,345 records, 96.4 MiB in 0.08 s (1.2 GiB/s)" */
 void transfer_sentence(FILE *f, const struct transfer_summary *s);
 
+/* A verification's good end.  origin NULL: of this side alone. */
+struct verify_summary {
+    const char *origin, *result, *branch, *far_branch, *last_lsn, *near_lsn, *far_lsn;
+    uint64_t records, bytes, wire_bytes, milliseconds;
+};
+
+/* "main is sound up to 16/B374D848: 12,345 records, 96.4 MiB in 0.08 s (1.2 GiB/s)" */
+void verify_sentence(FILE *f, const struct verify_summary *s);
+
 struct import_summary {
     const char *branch, *result, *from_lsn, *to_lsn;
     uint64_t records, bytes, milliseconds;

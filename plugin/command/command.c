@@ -30,6 +30,13 @@ int command_table_register(struct sync_module *module, const struct zs_host *hos
          "<branch>: make its change map anew, by a look at all of its records"},
         {"leases", ZS_ROLE_READ, leases,
          "what is kept from garbage collection for transfers that were cut off"},
+        {"verify", ZS_ROLE_READ, verify,
+         "<branch> [( option value, ... )]: recompute every checksum and digest of a branch"},
+        {"perform_verify", ZS_ROLE_ADMIN, perform_verify,
+         "<branch> <uri> [<far_branch>] [( option value, ... )]: compare a branch with another "
+         "pageserver's, by sums"},
+        {"branch_verify", ZS_ROLE_READ, branch_verify,
+         "<branch> <timeline_id> ...: a peer's perform_verify calls this"},
         {"sync_status", ZS_ROLE_READ, sync_status, "running and recent transfers"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -36,6 +36,11 @@ int change_maps(void *self, const struct zs_session *session, const char *args, 
 int change_map_rebuild(void *self, const struct zs_session *session, const char *args,
                        struct zs_error *e);
 int leases(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int verify(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
+int perform_verify(void *self, const struct zs_session *session, const char *args,
+                   struct zs_error *e);
+int branch_verify(void *self, const struct zs_session *session, const char *args,
+                  struct zs_error *e);
 int sync_status(void *self, const struct zs_session *session, const char *args, struct zs_error *e);
 
 /* Offer all commands to the host; each gets `module` as self. */

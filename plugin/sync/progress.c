@@ -28,6 +28,8 @@ static const char *doing(enum transfer_phase phase)
         return "committing";
     case PHASE_SCAN:
         return "looking through";
+    case PHASE_VERIFY:
+        return "verifying";
     case PHASE_DONE:
         return "done with";
     case PHASE_FAILED:

@@ -116,6 +116,14 @@ void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, z
     pthread_mutex_unlock(&t->list->lock);
 }
 
+void transfer_expect(struct transfer *t, uint64_t total_records, uint64_t total_bytes)
+{
+    pthread_mutex_lock(&t->list->lock);
+    t->facts.total_records = total_records;
+    t->facts.total_bytes = total_bytes;
+    pthread_mutex_unlock(&t->list->lock);
+}
+
 void transfer_count(struct transfer *t, uint64_t records, uint64_t bytes, uint64_t wire_bytes)
 {
     pthread_mutex_lock(&t->list->lock);
@@ -191,6 +199,8 @@ const char *phase_name(enum transfer_phase phase)
         return "commit";
     case PHASE_SCAN:
         return "scan";
+    case PHASE_VERIFY:
+        return "verify";
     case PHASE_DONE:
         return "done";
     case PHASE_FAILED:

@@ -16,6 +16,7 @@ enum transfer_phase {
     PHASE_RECEIVE,
     PHASE_COMMIT,
     PHASE_SCAN, /* of a change map that is made anew: no transfer, told as one */
+    PHASE_VERIFY,
     PHASE_DONE,
     PHASE_FAILED,
 };
@@ -51,6 +52,8 @@ struct transfer *transfer_begin(struct transfer_list *list, const char *command,
 void transfer_phase(struct transfer *t, enum transfer_phase phase);
 void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, zs_lsn to_lsn,
                     uint64_t total_records, uint64_t total_bytes);
+/* The same where there is no verdict: so much will be looked at. */
+void transfer_expect(struct transfer *t, uint64_t total_records, uint64_t total_bytes);
 /* Add to the counts; wire_bytes is the new total. */
 void transfer_count(struct transfer *t, uint64_t records, uint64_t bytes, uint64_t wire_bytes);
 /* So much is durable at the receiver. */

@@ -40,6 +40,10 @@ const char *message_name(enum message_type type)
         return "ACK";
     case MESSAGE_KEEPALIVE:
         return "KEEPALIVE";
+    case MESSAGE_ASK:
+        return "ASK";
+    case MESSAGE_SUMS:
+        return "SUMS";
     }
     return NULL;
 }

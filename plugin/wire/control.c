@@ -98,6 +98,8 @@ int state_encode(const struct state_message *m, char **text, struct zs_error *e)
         json_put_text(&j, "branch", m->branch);
     json_put_point(&j, "last", &m->last);
     json_put_points(&j, "points", m->points.at, m->points.count);
+    if (m->gc_cutoff_lsn > 0)
+        json_put_lsn(&j, "gc_cutoff_lsn", m->gc_cutoff_lsn);
     if (m->resume.present)
         resume_put(&j, &m->resume);
     return json_out_text(&j, text, e);
@@ -116,6 +118,7 @@ static void state_read(struct json_in *j, void *out)
     (void)json_text_or(j, "branch", m->branch, sizeof m->branch);
     m->last = json_point(j, "last");
     points_read(j, "points", &m->points);
+    m->gc_cutoff_lsn = json_lsn_or(j, "gc_cutoff_lsn", 0);
     resume_read(j, &m->resume);
 }
 

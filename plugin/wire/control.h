@@ -58,6 +58,7 @@ struct state_message {
     char branch[ZS_BRANCH_NAME_MAX + 1];
     struct zs_point last; /* at its last_valid_lsn */
     struct point_list points;
+    zs_lsn gc_cutoff_lsn;       /* in a comparison only */
     struct resume_point resume; /* of a transfer on top of `last` */
 };
 

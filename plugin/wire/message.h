@@ -10,6 +10,9 @@
  *     receiver -> sender   ACK*     how much is durable there (OFFER "acks")  JSON
  *                          DONE     what the branch is now                   JSON
  *     either               KEEPALIVE while nothing else is to be said        empty
+ * A comparison (sync/compare.h) begins with a STATE, too, and goes on with
+ *     asker -> answerer    ASK      the sum of which records; or: that is all  JSON
+ *     answerer -> asker    SUMS     the answer                                 JSON
  *
  * A pull puts the STATE into the command that it sends, so that negotiation is one
  * round trip in both directions.  OFFER's mode says what follows:
@@ -46,6 +49,8 @@ enum message_type {
     MESSAGE_DONE = 'D',
     MESSAGE_ACK = 'A',
     MESSAGE_KEEPALIVE = 'K',
+    MESSAGE_ASK = 'Q',
+    MESSAGE_SUMS = 'M',
 };
 
 #endif

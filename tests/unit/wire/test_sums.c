@@ -1,0 +1,170 @@
+/* test_sums.c - the messages of a comparison go there and back, and nothing that cannot be
+ * is taken from a peer. */
+#include "../../support/suite.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "model/key.h"
+#include "wire/sums.h"
+
+#include <cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct ask_message ask_for(uint8_t first, uint8_t last)
+{
+    struct ask_message ask = {.after_lsn = 0x10, .upto_lsn = 0x500000020};
+    ask.first[0] = first;
+    memset(ask.last, 0xff, sizeof ask.last);
+    ask.last[0] = last;
+    return ask;
+}
+
+static void test_ask(void)
+{
+    struct zs_error e = {0};
+    struct ask_message ask = ask_for(1, 9), back;
+    CLEANUP(free_ptr) char *text = NULL;
+    CLEANUP(free_ptr) char *wrong = NULL;
+    ASSERT_OK(ask_encode(&ask, &text, &e));
+    ASSERT_OK(ask_decode(text, strlen(text), &back, &e));
+    CU_ASSERT(memcmp(back.first, ask.first, ZS_KEY_BYTES) == 0 &&
+              memcmp(back.last, ask.last, ZS_KEY_BYTES) == 0 && back.after_lsn == ask.after_lsn &&
+              back.upto_lsn == ask.upto_lsn && !back.done);
+    ask.first[0] = 10;
+    ASSERT_OK(ask_encode(&ask, &wrong, &e));
+    ASSERT_FAILS(ask_decode(wrong, strlen(wrong), &back, &e), ZS_PROTOCOL_VIOLATION);
+}
+
+static struct sums_message sums_of(bool listed, uint32_t n)
+{
+    struct sums_message m = {.listed = listed, .count = n, .bytes = 77, .has_told = true};
+    for (uint32_t i = 0; i < n; i++) {
+        struct zs_digest d = {.lo = i + 1, .hi = UINT64_MAX - i};
+        m.sum = digest_plus(m.sum, d);
+        m.records += listed ? 1 : i + 1;
+        if (listed) {
+            m.list[i] = (struct sum_record){.lsn = 0x11 + i, .sum = d};
+            m.list[i].key[0] = (uint8_t)(1 + i / 128);
+        } else {
+            m.parts[i] = (struct sum_part){.records = i + 1, .sum = d};
+            m.parts[i].last[0] = (uint8_t)(1 + i / 128);
+            m.parts[i].last[1] = (uint8_t)i;
+        }
+    }
+    return m;
+}
+
+static void test_sums(void)
+{
+    for (unsigned listed = 0; listed < 2; listed++)
+        for (uint32_t n = 0; n <= SUMS_MAX; n += SUMS_MAX / 4) {
+            struct zs_error e = {0};
+            struct ask_message ask = ask_for(1, 9);
+            static struct sums_message m, back;
+            CLEANUP(free_ptr) char *text = NULL;
+            m = sums_of(listed != 0, n);
+            ASSERT_OK(sums_encode(&m, &text, &e));
+            ASSERT_OK(sums_decode(text, strlen(text), &ask, &back, &e));
+            CU_ASSERT(back.count == n && back.listed == m.listed && back.records == m.records &&
+                      back.bytes == 77 && digest_equal(back.sum, m.sum) && back.has_told);
+            CU_ASSERT(memcmp(back.parts, m.parts, n * sizeof *m.parts) == 0 || listed != 0);
+            CU_ASSERT(memcmp(back.list, m.list, n * sizeof *m.list) == 0 || listed == 0);
+        }
+}
+
+/* What a peer may say that cannot be. */
+static void spoil_list(struct sums_message *m, unsigned how)
+{
+    switch (how) {
+    case 0:
+        m->sum.lo++;
+        break;
+    case 1:
+        m->records++;
+        break;
+    case 2: /* out of order */
+        m->list[1] = m->list[0];
+        break;
+    case 3: /* in front of the range */
+        m->list[0].key[0] = 0;
+        break;
+    case 4: /* behind it */
+        m->list[m->count - 1].key[0] = 10;
+        break;
+    case 5:
+        m->list[0].lsn = 0x10;
+        break;
+    default:
+        m->list[m->count - 1].lsn = 0x500000021;
+        break;
+    }
+}
+
+static void spoil_parts(struct sums_message *m, unsigned how)
+{
+    switch (how) {
+    case 0:
+        m->sum.hi++;
+        break;
+    case 1:
+        m->records--;
+        break;
+    case 2:
+        m->parts[1] = m->parts[0];
+        break;
+    case 3:
+        m->parts[0].last[0] = 0;
+        break;
+    case 4:
+        m->parts[m->count - 1].last[0] = 10;
+        break;
+    case 5:
+        m->parts[0].records = 0;
+        break;
+    default:
+        m->parts[0].records += m->records;
+        break;
+    }
+}
+
+static void test_what_cannot_be(void)
+{
+    for (unsigned how = 0; how <= 6; how++)
+        for (unsigned listed = 0; listed < 2; listed++) {
+            struct zs_error e = {0};
+            struct ask_message ask = ask_for(1, 9);
+            static struct sums_message m, back;
+            CLEANUP(free_ptr) char *text = NULL;
+            m = sums_of(listed != 0, 3);
+            if (listed != 0)
+                spoil_list(&m, how);
+            else
+                spoil_parts(&m, how);
+            ASSERT_OK(sums_encode(&m, &text, &e));
+            ASSERT_FAILS(sums_decode(text, strlen(text), &ask, &back, &e), ZS_PROTOCOL_VIOLATION);
+        }
+}
+
+static void test_bounds(void)
+{
+    struct zs_error e = {0};
+    struct ask_message ask = ask_for(1, 9);
+    static struct sums_message m, back;
+    CLEANUP(free_ptr) char *text = NULL;
+    m = sums_of(false, SUMS_MAX);
+    ASSERT_OK(sums_encode(&m, &text, &e));
+    cJSON *root = cJSON_Parse(text);
+    cJSON *parts = cJSON_GetObjectItemCaseSensitive(root, "parts");
+    const char *const one[] = {"09ffffffffffffffffffffffffffffffffff", "1",
+                               "00000000000000000000000000000001"};
+    (void)cJSON_AddItemToArray(parts, cJSON_CreateStringArray(one, 3));
+    CLEANUP(free_ptr) char *longer = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    ASSERT_FAILS(sums_decode(longer, strlen(longer), &ask, &back, &e), ZS_PROTOCOL_VIOLATION);
+    ASSERT_FAILS(sums_decode("{\"protocol\":1}", 14, &ask, &back, &e), ZS_PROTOCOL_VIOLATION);
+}
+
+SUITE("wire/sums", {"questions go there and back", test_ask}, {"answers do", test_sums},
+      {"an answer that cannot be is refused", test_what_cannot_be},
+      {"and one that is too long, or empty", test_bounds})
