@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "command/command.h"
+#include "sync/notes.h"
 #include "sync/recording.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct module {
     struct sync_module sync;    /* its store is the recording one */
     struct zs_store host_store; /* imported */
     struct recording recording;
+    struct notes_list *notes;
     struct zs_transport_host transport_host;
 };
 
@@ -52,6 +54,7 @@ static void module_fini(void *self)
     lease_list_close(m->sync.leases);
     registry_close(m->sync.transports);
     transfer_list_close(m->sync.transfers);
+    notes_close(m->notes);
     free(m);
 }
 
@@ -77,7 +80,9 @@ static int start(struct module *m, const struct zs_host *host, struct zs_error *
 {
     TRY(import_host(host, &m->sync.host, e));
     TRY(store_import(host->store, &m->host_store, e));
+    TRY(notes_open(&m->host_store, &m->notes, e));
     recording_init(&m->recording, &m->host_store);
+    m->recording.notes = m->notes;
     m->sync.store = m->recording.table;
     int64_t seconds = 0;
     TRY(transfer_list_open(&m->sync.transfers, e));
@@ -116,6 +121,13 @@ static const struct zs_store *module_recording_store(void *self)
     return store_has(&m->host_store, ZS_STORE_BLOBS) ? &m->recording.table : NULL;
 }
 
+static int32_t module_writer_open(void *self, const struct zs_timeline_id *timeline,
+                                  zs_lsn from_lsn, struct zs_writer **out, struct zs_error *e)
+{
+    const struct module *m = self;
+    return writer_open(m->notes, timeline, from_lsn, out, e);
+}
+
 static void module_branch_gone(void *self, const char *branch)
 {
     const struct module *m = self;
@@ -136,6 +148,11 @@ const struct zs_module *zenith_sync_module_v1(void)
         .digest_add = digest_add_records,
         .recording_store = module_recording_store,
         .branch_gone = module_branch_gone,
+        .writer_open = module_writer_open,
+        .writer_note = writer_note,
+        .writer_seal = writer_seal,
+        .writer_sealed = writer_sealed,
+        .writer_close = writer_close,
     };
     return &module;
 }

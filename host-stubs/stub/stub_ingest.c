@@ -317,3 +317,10 @@ uint64_t stub_store_open_handles(struct stub_store *store)
     stub_unlock(store);
     return n;
 }
+
+int stub_store_write(struct stub_store *store, const char *branch, const struct zs_record *records,
+                     uint64_t n, zs_lsn upto_lsn, struct zs_error *e)
+{
+    const struct stub_write write = {.records = records, .n = n, .upto_lsn = upto_lsn};
+    return stub_store_write_with(store, branch, &write, e);
+}

@@ -364,22 +364,25 @@ static int take_own_records(const struct version *old, const struct zs_record *r
 }
 
 static int write_own(struct stub_store *store, struct stub_branch *b,
-                     const struct zs_record *records, uint64_t n, zs_lsn upto_lsn, struct run *run,
-                     struct zs_error *e)
+                     const struct stub_write *write, struct run *run, struct zs_error *e)
 {
+    const zs_lsn upto_lsn = write->upto_lsn;
     const struct zs_branch_info *old = &b->now->info;
     struct zs_point end = {
         .lsn = upto_lsn, .digest = old->digest, .records = old->records, .bytes = old->bytes};
     if (upto_lsn < old->last_valid_lsn)
         return error_set(e, ZS_BAD_VALUE, "branch \"%s\" is at %s already, which is above %s",
                          old->name, lsn_text(old->last_valid_lsn).s, lsn_text(upto_lsn).s);
-    TRY(take_own_records(b->now, records, n, run, &end, e));
+    TRY(take_own_records(b->now, write->records, write->n, run, &end, e));
+    TRY(blobs_check(write->blobs, write->nblobs, e));
     struct version *v =
         version_after(b->now,
                       &(struct version_change){.run = run,
                                                .end = end,
                                                .gc_cutoff_lsn = old->gc_cutoff_lsn,
-                                               .keep_points = stub_has_digest(store)},
+                                               .keep_points = stub_has_digest(store),
+                                               .blobs = write->blobs,
+                                               .nblobs = write->nblobs},
                       e);
     if (v == NULL)
         return ZS_FAIL;
@@ -388,15 +391,14 @@ static int write_own(struct stub_store *store, struct stub_branch *b,
     return ZS_OK;
 }
 
-int stub_store_write(struct stub_store *store, const char *branch, const struct zs_record *records,
-                     uint64_t n, zs_lsn upto_lsn, struct zs_error *e)
+int stub_store_write_with(struct stub_store *store, const char *branch,
+                          const struct stub_write *write, struct zs_error *e)
 {
     struct run run;
     TRY(run_init(&run, e));
     stub_lock(store);
     struct stub_branch *b = stub_branch_named(store, branch);
-    int rc = b == NULL ? stub_no_such_branch(branch, e)
-                       : write_own(store, b, records, n, upto_lsn, &run, e);
+    int rc = b == NULL ? stub_no_such_branch(branch, e) : write_own(store, b, write, &run, e);
     stub_unlock(store);
     run_fini(&run);
     return rc;

@@ -47,6 +47,17 @@ int stub_store_branch_delete(struct stub_store *store, const char *name, struct 
 int stub_store_write(struct stub_store *store, const char *branch, const struct zs_record *records,
                      uint64_t n, zs_lsn upto_lsn, struct zs_error *e);
 
+/* The same, with blobs to keep or remove in the same step. */
+struct stub_write {
+    const struct zs_record *records;
+    uint64_t n;
+    zs_lsn upto_lsn;
+    const struct zs_blob *blobs;
+    uint64_t nblobs;
+};
+int stub_store_write_with(struct stub_store *store, const char *branch,
+                          const struct stub_write *write, struct zs_error *e);
+
 /* Collect garbage: make cutoff_lsn the branch's gc_cutoff_lsn and drop every version
  * that nobody can see who looks at cutoff_lsn or later, tombstones included.
  * Digest and history stay.  22023 unless old cutoff <= cutoff_lsn <= last_valid_lsn.

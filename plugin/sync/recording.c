@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "sync/change_map.h"
 #include "sync/epochs.h"
+#include "sync/notes.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,21 @@ struct zs_ingest {
     struct zs_ingest *inner;
     struct change_map *map; /* NULL: nothing is noted */
     struct change_epoch epoch;
+    zs_lsn base_lsn;
     char branch[ZS_BRANCH_NAME_MAX + 1];
     uint8_t last_key[ZS_KEY_BYTES];
+};
+
+/* A snapshot; zs_snapshot of this store. */
+struct zs_snapshot {
+    const struct recording *recording;
+    struct zs_snapshot *inner;
+    struct zs_timeline_id timeline;
+    zs_lsn last_lsn;
+    pthread_mutex_t lock; /* of what follows */
+    bool tail_known;
+    uint8_t *tail; /* NULL: there is none */
+    size_t tail_bytes;
 };
 
 /* ---- reading passes through ---------------------------------------------------------- */
@@ -38,10 +53,115 @@ static int branch_list(void *self, zs_branch_visit visit, void *context, struct 
     return inner_of(self)->branch_list(inner_of(self)->self, visit, context, e);
 }
 
+static void pass_snapshot_close(struct zs_snapshot *s)
+{
+    if (s->inner != NULL)
+        s->recording->inner->snapshot_close(s->inner);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s->tail);
+    free(s);
+}
+
 static int pass_snapshot_open(void *self, const char *branch, struct zs_branch_info *info,
                               struct zs_snapshot **out, struct zs_error *e)
 {
-    return inner_of(self)->snapshot_open(inner_of(self)->self, branch, info, out, e);
+    struct zs_snapshot *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return error_memory(e);
+    s->recording = self;
+    (void)pthread_mutex_init(&s->lock, NULL);
+    if (inner_of(self)->snapshot_open(inner_of(self)->self, branch, info, &s->inner, e) != ZS_OK) {
+        s->inner = NULL;
+        pass_snapshot_close(s);
+        return ZS_FAIL;
+    }
+    s->timeline = info->timeline;
+    s->last_lsn = info->last_valid_lsn;
+    *out = s;
+    return ZS_OK;
+}
+
+static int pass_snapshot_history(struct zs_snapshot *s, zs_lsn upto_lsn, struct zs_point *points,
+                                 uint64_t n, uint64_t *count, struct zs_error *e)
+{
+    return s->recording->inner->snapshot_history(s->inner, upto_lsn, points, n, count, e);
+}
+
+static int pass_iter_open(struct zs_snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
+                          struct zs_iter **out, struct zs_error *e)
+{
+    return s->recording->inner->iter_open(s->inner, after_lsn, upto_lsn, out, e);
+}
+
+/* What is noted and not sealed, as it was when it was first asked for: a blob of a snapshot
+ * does not change. */
+static int tail_of(struct zs_snapshot *s, const uint8_t **data, size_t *len, struct zs_error *e)
+{
+    int rc = ZS_OK;
+    pthread_mutex_lock(&s->lock);
+    if (!s->tail_known)
+        rc = notes_tail(s->recording->notes, s->timeline, s->last_lsn, &s->tail, &s->tail_bytes, e);
+    s->tail_known = s->tail_known || rc == ZS_OK;
+    *data = s->tail;
+    *len = s->tail_bytes;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+static int pass_blob_read(struct zs_snapshot *s, const char *name, void *buf, uint64_t buf_bytes,
+                          uint64_t *len, struct zs_error *e)
+{
+    const uint8_t *tail = NULL;
+    size_t tail_bytes = 0;
+    zs_lsn to_lsn = 0;
+    if (epoch_of_name(name, &to_lsn) && to_lsn == s->last_lsn)
+        TRY(tail_of(s, &tail, &tail_bytes, e));
+    if (tail == NULL)
+        return s->recording->inner->blob_read(s->inner, name, buf, buf_bytes, len, e);
+    if (tail_bytes <= buf_bytes)
+        memcpy(buf, tail, tail_bytes);
+    *len = tail_bytes;
+    return ZS_OK;
+}
+
+/* The tail in its place among the others. */
+struct listing {
+    zs_blob_visit visit;
+    void *context;
+    char name[EPOCH_NAME_BYTES];
+    size_t bytes;
+    bool due, ended;
+};
+
+static void list_tail(struct listing *l)
+{
+    l->due = false;
+    l->ended = l->visit(l->context, l->name, l->bytes) != 0;
+}
+
+static int32_t list_one(void *context, const char *name, uint64_t len)
+{
+    struct listing *l = context;
+    int order = l->due ? strcmp(name, l->name) : -1;
+    if (order >= 0)
+        list_tail(l);
+    if (!l->ended && order != 0)
+        l->ended = l->visit(l->context, name, len) != 0;
+    return l->ended ? 1 : 0;
+}
+
+static int pass_blob_list(struct zs_snapshot *s, zs_blob_visit visit, void *context,
+                          struct zs_error *e)
+{
+    struct listing l = {.visit = visit, .context = context};
+    const uint8_t *tail = NULL;
+    TRY(tail_of(s, &tail, &l.bytes, e));
+    l.due = tail != NULL;
+    epoch_name(s->last_lsn, l.name);
+    TRY(s->recording->inner->blob_list(s->inner, list_one, &l, e));
+    if (l.due && !l.ended)
+        list_tail(&l);
+    return ZS_OK;
 }
 
 static int pass_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e)
@@ -79,7 +199,7 @@ static int pass_ingest_begin(void *self, const struct zs_ingest_spec *spec,
         return error_memory(e);
     in->recording = r;
     (void)snprintf(in->branch, sizeof in->branch, "%s", spec->branch);
-    in->epoch.from_lsn = spec->base_lsn;
+    in->epoch.from_lsn = in->base_lsn = spec->base_lsn;
     bool note = spec->base_lsn > 0 && store_has(r->inner, ZS_STORE_BLOBS);
     if ((note && change_map_open(&in->map, e) != ZS_OK) ||
         r->inner->ingest_begin(r->inner->self, spec, state, &in->inner, e) != ZS_OK) {
@@ -115,7 +235,6 @@ static void note_stage(struct zs_ingest *in, const char *branch,
         return;
     (void)snprintf(in->branch, sizeof in->branch, "%s", branch);
     in->epoch.from_lsn = state->base.lsn;
-    in->epoch.timeline = state->timeline;
     if (inner->ingest_keys(in->inner, note_key, in, &unsaid) == ZS_OK)
         return;
     change_map_close(in->map);
@@ -136,6 +255,8 @@ static int pass_ingest_resume(void *self, const char *branch, struct zs_ingest_s
         free(in);
         return ZS_FAIL;
     }
+    in->base_lsn = state->base.lsn;
+    in->epoch.timeline = state->timeline;
     note_stage(in, branch, state);
     *out = in;
     return ZS_OK;
@@ -178,7 +299,11 @@ static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *thei
     const struct zs_store *inner = in->recording->inner;
     CLEANUP(epoch_edits_close) struct epoch_edits edits = {0};
     CLEANUP(free_ptr) struct zs_blob *blobs = NULL;
-    if (in->map == NULL || theirs->upto_lsn == in->epoch.from_lsn) /* it writes no record */
+    if (theirs->upto_lsn == in->base_lsn) /* it writes no record */
+        return inner->ingest_commit(in->inner, theirs, e);
+    /* Before it can be seen. */
+    notes_add(in->recording->notes, in->epoch.timeline, in->map);
+    if (in->map == NULL)
         return inner->ingest_commit(in->inner, theirs, e);
     in->epoch.to_lsn = theirs->upto_lsn;
     TRY(epoch_edits_make(inner, in->branch, in->map, &in->epoch, &edits, e));
@@ -200,11 +325,19 @@ static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *thei
 void recording_init(struct recording *r, const struct zs_store *inner)
 {
     r->inner = inner;
+    r->notes = NULL;
     r->table = *inner;
     r->table.self = r;
     r->table.branch_find = branch_find;
     r->table.branch_list = branch_list;
     r->table.snapshot_open = pass_snapshot_open;
+    r->table.snapshot_close = pass_snapshot_close;
+    r->table.snapshot_history = pass_snapshot_history;
+    r->table.iter_open = pass_iter_open;
+    if (store_has(inner, ZS_STORE_BLOBS)) {
+        r->table.blob_read = pass_blob_read;
+        r->table.blob_list = pass_blob_list;
+    }
     r->table.ingest_begin = pass_ingest_begin;
     r->table.ingest_put = pass_ingest_put;
     r->table.ingest_state = pass_ingest_state;

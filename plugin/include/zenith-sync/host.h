@@ -132,6 +132,38 @@ struct zs_host {
 
 /* ---- the module ---------------------------------------------------------------- */
 
+/* A host's own writer
+ *
+ * A host that has all of its writes done through recording_store needs none of this.  One
+ * that writes WAL by a path of its own, continuously, tells the module what it changes, so
+ * that an increment goes to what changed there, too:
+ *
+ *     writer_open(timeline, from_lsn = last_valid_lsn)       at the start of the timeline
+ *     for what arrives:
+ *         writer_note(keys, the highest LSN of theirs)       before a snapshot can show it
+ *         write the records, move last_valid_lsn             in whatever way, as often
+ *     every 64 MiB of WAL or so, and before an orderly stop:
+ *         writer_seal(branch, upto_lsn = last_valid_lsn) -> blobs
+ *         write the blobs and last_valid_lsn                 in one durable step
+ *         writer_sealed(1), or (0) if that failed
+ *     writer_close                                           before fini
+ *
+ * The blobs are kept and removed as those of a commit (struct zs_commit) and are read again
+ * by the store's blob_read, as of a snapshot.  They are an epoch: what changed in (the seal
+ * before, upto_lsn].  A snapshot between two seals is served from memory.
+ *
+ * After a crash all that was noted and not sealed is gone.  The timeline is opened again
+ * with the last_valid_lsn that was recovered: what lies between the last seal and there is a
+ * gap in the map, and is scanned when it is asked for.  A host that replays that WAL through
+ * writer_note opens with the LSN of the last seal in place of it, and there is no gap.
+ *
+ * A key that is not noted is a lie: the history digest finds it, at the price of a second,
+ * full scan.  A key too many costs a seek.  The module adds by itself what it ingests into
+ * the timeline meanwhile.
+ * Memory: up to 24 MiB per writer, where that many keys change between two seals; beyond
+ * some four million the range is scanned. */
+struct zs_writer; /* the module's */
+
 struct zs_module {
     uint32_t struct_size;
     uint32_t reserved;
@@ -160,6 +192,25 @@ struct zs_module {
      * transfer that was cut off, is closed, so that its space can go.  Good from init to
      * fini, from any thread; a name that nothing is kept of is none of its business. */
     void (*branch_gone)(void *self, const char *branch);
+
+    /* ---- a host's own writer; handles, used by one thread at a time ---- */
+
+    /* Note from here on what is written above from_lsn.  One per timeline: 55006.  0A000
+     * without ZS_STORE_BLOBS. */
+    int32_t (*writer_open)(void *self, const struct zs_timeline_id *timeline, zs_lsn from_lsn,
+                           struct zs_writer **out, struct zs_error *e);
+
+    /* n keys of ZS_KEY_BYTES each, one behind the other, whose records have LSNs of upto_lsn
+     * at most.  Cannot fail: where memory is short, the range is scanned. */
+    void (*writer_note)(struct zs_writer *writer, const uint8_t *keys, uint64_t n, zs_lsn upto_lsn);
+
+    /* The blobs with which upto_lsn becomes durable; lifetime until writer_sealed.  22023 if
+     * upto_lsn is not above the last seal's. */
+    int32_t (*writer_seal)(struct zs_writer *writer, const char *branch, zs_lsn upto_lsn,
+                           const struct zs_blob **blobs, uint64_t *nblobs, struct zs_error *e);
+    /* It is durable (1), or nothing of it is (0): then the next seal has it, too. */
+    void (*writer_sealed)(struct zs_writer *writer, int32_t durable);
+    void (*writer_close)(struct zs_writer *writer);
 };
 
 #define ZS_MODULE_SYMBOL  "zenith_sync_module_v1"
@@ -170,7 +221,8 @@ ZS_STATIC_ASSERT(sizeof(struct zs_session) == 72, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_command) == 40, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_host) == 72, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_module, recording_store) == ZS_MODULE_SIZE_V1, "append only");
-ZS_STATIC_ASSERT(sizeof(struct zs_module) == 80, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_module, writer_open) == 80, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_module) == 120, "no tail padding");
 
 #ifdef __cplusplus
 }
