@@ -197,7 +197,8 @@ void writer_close(struct zs_writer *w)
 static bool gather(const struct zs_writer *w, zs_lsn upto_lsn, zs_lsn *from, struct change_map *all,
                    int *rc, struct zs_error *e)
 {
-    const struct change_map *sets[] = {w->current, w->sealing, NULL};
+    enum { SETS = 3 };
+    const struct change_map *sets[SETS] = {w->current, w->sealing, NULL};
     *from = w->from_lsn;
     if (w->from_lsn >= upto_lsn && w->previous != NULL) { /* sealed since the snapshot */
         sets[2] = w->previous;
@@ -205,7 +206,7 @@ static bool gather(const struct zs_writer *w, zs_lsn upto_lsn, zs_lsn *from, str
     }
     if (*from >= upto_lsn)
         return false;
-    for (size_t i = 0; i < sizeof sets / sizeof *sets && *rc == ZS_OK; i++)
+    for (size_t i = 0; i < SETS && *rc == ZS_OK; i++)
         if (sets[i] != NULL)
             *rc = change_map_merge(all, sets[i], e);
     return *rc == ZS_OK && !change_map_is_everything(all);
