@@ -1,6 +1,8 @@
 /* error.c - see error.h. */
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,25 +27,26 @@ static uint8_t retry_class(const char *sqlstate)
     return ZS_RETRY_NEVER;
 }
 
-/* Drop a multi-byte character that the array's end cut in two. */
-static void trim_utf8(char *text, size_t size, int printed)
+/* Whoever reads an error reads UTF-8: a byte that belongs to no character becomes '?'.  A
+ * character that the array's end (it is `cut`) left in two is dropped. */
+static void mend(char *text, bool cut)
 {
-    if (printed < 0 || (size_t)printed < size)
-        return;
-    size_t end = size - 1;
-    while (end > 0 && ((unsigned char)text[end - 1] & 0xC0u) == 0x80u)
-        end--;
-    if (end == 0)
-        return;
-    unsigned lead = (unsigned char)text[end - 1];
-    size_t want = lead < 0xC0u ? 1 : lead < 0xE0u ? 2 : lead < 0xF0u ? 3 : 4;
-    if (size - end < want)
-        text[end - 1] = '\0';
+    for (unsigned char *p = (unsigned char *)text; *p != '\0';) {
+        size_t len = utf8_length(p);
+        if (len == 0 && cut && strlen((const char *)p) < 4 && *p >= 0xC0) {
+            *p = '\0';
+            return;
+        }
+        if (len == 0)
+            *p = '?';
+        p += len == 0 ? 1 : len;
+    }
 }
 
 static void print(char *text, size_t size, const char *format, va_list args)
 {
-    trim_utf8(text, size, vsnprintf(text, size, format, args));
+    int n = vsnprintf(text, size, format, args);
+    mend(text, n < 0 || (size_t)n >= size);
 }
 
 static void reset(struct zs_error *e, const char *sqlstate)
@@ -111,7 +114,7 @@ int error_errno(struct zs_error *e, int errnum, const char *format, ...)
     va_end(args);
     size_t used = strlen(e->message);
     int n = snprintf(e->message + used, sizeof e->message - used, ": %s", strerrordesc_np(errnum));
-    trim_utf8(e->message + used, sizeof e->message - used, n);
+    mend(e->message + used, n < 0 || (size_t)n >= sizeof e->message - used);
     return ZS_FAIL;
 }
 

@@ -6,7 +6,7 @@
  *
  * Texts are whole sentences: no trailing full stop in the message and detail's
  * last sentence is optional; hints end with a full stop.  Texts too long are cut
- * at a character's border.  Threads: none of its own. */
+ * at a character's border, and a byte that is no UTF-8 becomes '?'.  Threads: none of its own. */
 #ifndef ZS_BASE_ERROR_H
 #define ZS_BASE_ERROR_H
 

@@ -1,6 +1,8 @@
 /* format.c - see format.h. */
 #include "cli/format.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -73,23 +75,6 @@ struct amount clock_text(uint64_t seconds)
         (void)snprintf(a.s, sizeof a.s, "%" PRIu64 ":%02u:%02u", seconds / 3600,
                        (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
     return a;
-}
-
-/* Bytes of the character at p, 0 if it is not well-formed UTF-8. */
-static size_t utf8_length(const unsigned char *p)
-{
-    size_t len = p[0] < 0x80                   ? 1
-                 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
-                 : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
-                 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
-                                               : 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xC0u) != 0x80u)
-            return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return len;
 }
 
 void clean_text(char *text)

@@ -52,9 +52,9 @@ static const char *phase_verb(const char *phase)
     static const struct {
         char phase[16], verb[16];
     } verbs[] = {
-        {"connect", "connecting"}, {"negotiate", "negotiating"}, {"send", "sending"},
-        {"receive", "receiving"},  {"commit", "committing"},     {"import", "importing"},
-        {"export", "exporting"},   {"scan", "scanning"},         {"export", "exporting"},
+        {"connect", "connecting"}, {"negotiate", "negotiating"}, {"sum", "comparing"},
+        {"send", "sending"},       {"receive", "receiving"},     {"commit", "committing"},
+        {"import", "importing"},   {"export", "exporting"},      {"scan", "scanning"},
         {"verify", "verifying"},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

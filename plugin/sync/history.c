@@ -98,8 +98,15 @@ static int sum_above(const struct snapshot *s, zs_lsn lsn, const struct zs_cance
     }
 }
 
-int history_digest_at(const struct snapshot *s, zs_lsn lsn, const struct zs_cancel *cancel,
-                      struct maybe_digest *out, struct zs_error *e)
+static int too_many_sums(struct zs_error *e)
+{
+    error_set(e, ZS_LIMIT_EXCEEDED, "%u branches are being read already to compare their histories",
+              TRANSFER_SUMS_MAX);
+    return error_hint(e, "Run the command again when sync_status shows fewer in the phase sum.");
+}
+
+int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,
+                      const struct zs_cancel *cancel, struct maybe_digest *out, struct zs_error *e)
 {
     struct zs_point point;
     *out = (struct maybe_digest){0};
@@ -111,7 +118,11 @@ int history_digest_at(const struct snapshot *s, zs_lsn lsn, const struct zs_canc
     if (lsn < s->info.gc_cutoff_lsn)
         return ZS_OK;
     struct zs_digest above = {0};
+    if (transfer != NULL && !transfer_sum_begin(transfer))
+        return too_many_sums(e);
     TRY(sum_above(s, lsn, cancel, &above, e));
+    if (transfer != NULL)
+        transfer_phase(transfer, PHASE_NEGOTIATE);
     *out = (struct maybe_digest){.known = true, .digest = digest_minus(s->info.digest, above)};
     return ZS_OK;
 }

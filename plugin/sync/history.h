@@ -5,6 +5,7 @@
 #define ZS_SYNC_HISTORY_H
 
 #include "store/store.h"
+#include "sync/transfer.h"
 #include "sync/verdict.h"
 #include "wire/control.h"
 
@@ -24,9 +25,10 @@ int history_find(const struct snapshot *s, zs_lsn lsn, bool *found, struct zs_po
 int history_common(const struct snapshot *s, const struct point_list *points, zs_lsn *common_lsn,
                    struct zs_error *e);
 
-/* D(lsn): listed, or computed by summing all records above it.  Not known if the
- * snapshot has collected versions above lsn.  57014. */
-int history_digest_at(const struct snapshot *s, zs_lsn lsn, const struct zs_cancel *cancel,
-                      struct maybe_digest *out, struct zs_error *e);
+/* D(lsn): listed, or computed by summing all records above it, in which `transfer`
+ * counts (NULL: it does not).  Not known if the snapshot has collected versions
+ * above lsn.  53400 too many sums under way; 57014. */
+int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,
+                      const struct zs_cancel *cancel, struct maybe_digest *out, struct zs_error *e);
 
 #endif

@@ -19,6 +19,7 @@ static const char *doing(enum transfer_phase phase)
     case PHASE_CONNECT:
         return "connecting for";
     case PHASE_NEGOTIATE:
+    case PHASE_SUM:
         return "comparing histories of";
     case PHASE_SEND:
         return "sending";

@@ -66,7 +66,8 @@ static int decide(const struct receive_job *job, const struct offer_message *off
         .sender = offer->last,
         .common_lsn = offer->common_lsn,
     };
-    TRY(history_digest_at(&s, offer->last.lsn, job->cancel, &in.receiver_at_sender, e));
+    TRY(history_digest_at(&s, offer->last.lsn, job->transfer, job->cancel, &in.receiver_at_sender,
+                          e));
     if (!in.receiver_at_sender.known) {
         error_set(e, ZS_NOT_SUPPORTED,
                   "cannot tell whether the histories fit at %s: versions up to %s have been "

@@ -35,7 +35,8 @@ static int decide(const struct send_job *job, const struct state_message *state,
 
     enum verdict_need need = verdict_decide(&in, &o->verdict);
     if (need == VERDICT_NEEDS_SENDER) {
-        TRY(history_digest_at(s, in.receiver.lsn, job->cancel, &in.sender_at_receiver, e));
+        TRY(history_digest_at(s, in.receiver.lsn, job->transfer, job->cancel,
+                              &in.sender_at_receiver, e));
         if (!in.sender_at_receiver.known) {
             error_set(
                 e, ZS_NOT_SUPPORTED,

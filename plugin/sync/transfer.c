@@ -103,6 +103,19 @@ void transfer_phase(struct transfer *t, enum transfer_phase phase)
     pthread_mutex_unlock(&t->list->lock);
 }
 
+bool transfer_sum_begin(struct transfer *t)
+{
+    unsigned sums = 0;
+    pthread_mutex_lock(&t->list->lock);
+    for (const struct transfer *at = t->list->first; at != NULL; at = at->next)
+        sums += at->facts.phase == PHASE_SUM;
+    bool mine = sums < TRANSFER_SUMS_MAX;
+    if (mine)
+        t->facts.phase = PHASE_SUM;
+    pthread_mutex_unlock(&t->list->lock);
+    return mine;
+}
+
 void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, zs_lsn to_lsn,
                     uint64_t total_records, uint64_t total_bytes)
 {
@@ -191,6 +204,8 @@ const char *phase_name(enum transfer_phase phase)
         return "connect";
     case PHASE_NEGOTIATE:
         return "negotiate";
+    case PHASE_SUM:
+        return "sum";
     case PHASE_SEND:
         return "send";
     case PHASE_RECEIVE:

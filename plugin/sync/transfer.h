@@ -12,6 +12,7 @@
 enum transfer_phase {
     PHASE_CONNECT,
     PHASE_NEGOTIATE,
+    PHASE_SUM, /* negotiating, and reading the branch for a digest that no history lists */
     PHASE_SEND,
     PHASE_RECEIVE,
     PHASE_COMMIT,
@@ -54,6 +55,11 @@ void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, z
                     uint64_t total_records, uint64_t total_bytes);
 /* The same where there is no verdict: so much will be looked at. */
 void transfer_expect(struct transfer *t, uint64_t total_records, uint64_t total_bytes);
+/* A sum reads the whole branch, and a peer causes one by naming a point that no history
+ * lists: so many at a time, in all sessions.  False: not now, else in PHASE_SUM until the
+ * next transfer_phase or transfer_end. */
+#define TRANSFER_SUMS_MAX 4u
+bool transfer_sum_begin(struct transfer *t);
 /* Add to the counts; wire_bytes is the new total. */
 void transfer_count(struct transfer *t, uint64_t records, uint64_t bytes, uint64_t wire_bytes);
 /* So much is durable at the receiver. */

@@ -74,6 +74,35 @@ static void test_long_texts_are_cut_between_characters(void)
     }
 }
 
+static void test_what_is_no_character_is_mended(void)
+{
+    static const struct {
+        const char *given, *shown;
+    } cases[] = {
+        {"a\xff\xfe z", "a?? z"},
+        {"\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9"},
+        {"\xc0\xaf", "??"},
+        {"\xed\xa0\x80", "???"},
+        {"\xf4\x90\x80\x80", "????"},
+        {"\xe2\x82", "??"},
+        {"\xe2\x82\x61", "??a"},
+        {"\x80", "?"},
+        {"\xf0\x9f\x90\x98", "\xf0\x9f\x90\x98"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        error_set(&e, ZS_BUSY, "%s", cases[i].given);
+        ASSERT_TEXT(e.message, cases[i].shown);
+        error_hint(&e, "%s", cases[i].given);
+        ASSERT_TEXT(e.hint, cases[i].shown);
+        error_errno(&e, EIO, "%s", cases[i].given);
+        CU_ASSERT(strncmp(e.message, cases[i].shown, strlen(cases[i].shown)) == 0);
+    }
+    struct zs_error e = {0};
+    error_set(&e, ZS_BUSY, "\"%.2s\"", "\xe2\x82\xac"); /* cut by a precision */
+    ASSERT_TEXT(e.message, "\"??\"");
+}
+
 static void test_errno_has_its_sqlstate(void)
 {
     static const struct {
@@ -116,5 +145,6 @@ SUITE("base/error",
        test_set_clears_and_classifies},
       {"detail and hint are added, and a text may be its own argument", test_added_texts},
       {"a long text is cut between characters", test_long_texts_are_cut_between_characters},
+      {"what is no character of UTF-8 is mended", test_what_is_no_character_is_mended},
       {"a system error has its SQLSTATE and its meaning", test_errno_has_its_sqlstate},
       {"a failure without a reason is the callee's, and named", test_check_names_a_silent_callee})

@@ -172,8 +172,8 @@ static void test_a_digest_is_listed_summed_or_unknown(void)
             ASSERT_OK(snapshot_open(stub_store_table(store), "coarse", &coarse, &e));
             for (zs_lsn lsn = 1; lsn <= 40; lsn++) {
                 struct maybe_digest got = {0}, want = {0};
-                ASSERT_OK(history_digest_at(&coarse, lsn, NULL, &got, &e));
-                ASSERT_OK(history_digest_at(&fine, lsn, NULL, &want, &e));
+                ASSERT_OK(history_digest_at(&coarse, lsn, NULL, NULL, &got, &e));
+                ASSERT_OK(history_digest_at(&fine, lsn, NULL, NULL, &want, &e));
                 CU_ASSERT(want.known && got.known == (lsn >= cutoffs[c]));
                 CU_ASSERT(!got.known || digest_equal(got.digest, want.digest));
             }
@@ -196,11 +196,43 @@ static void test_a_sum_can_be_cancelled(void)
     write_commit(store, "a", 1, 0, 0x10);
     ASSERT_OK(snapshot_open(stub_store_table(store), "a", &s, &e));
     stub_cancel_request(&cancel);
-    ASSERT_FAILS(history_digest_at(&s, 5, &cancel.token, &out, &e), ZS_CANCELLED);
+    ASSERT_FAILS(history_digest_at(&s, 5, NULL, &cancel.token, &out, &e), ZS_CANCELLED);
     CU_ASSERT(!out.known);
-    ASSERT_OK(history_digest_at(&s, 0x10, &cancel.token, &out, &e)); /* listed: no work */
+    ASSERT_OK(history_digest_at(&s, 0x10, NULL, &cancel.token, &out, &e)); /* listed: no work */
     CU_ASSERT(out.known);
     stub_cancel_fini(&cancel);
+}
+
+/* A peer that names points which nobody has costs a few passes at a time, however many they are. */
+static void test_sums_are_few_at_a_time(void)
+{
+    struct zs_error e = {0};
+    CLEANUP(stub_store_close_ptr) struct stub_store *store = NULL;
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    struct transfer_list *list = NULL;
+    struct transfer *t[TRANSFER_SUMS_MAX + 1];
+    struct maybe_digest out;
+    ASSERT_OK(transfer_list_open(&list, &e));
+    ASSERT_OK(stub_store_open(0, &store, &e));
+    ASSERT_OK(stub_store_branch_create(store, "a", NULL, NULL, &e));
+    write_commit(store, "a", 1, 0, 0x10);
+    ASSERT_OK(snapshot_open(stub_store_table(store), "a", &s, &e));
+    for (size_t i = 0; i <= TRANSFER_SUMS_MAX; i++) {
+        t[i] = transfer_begin(list, "branch_pull", "a", "local");
+        CU_ASSERT_FATAL(t[i] != NULL);
+    }
+    struct transfer *one_more = t[TRANSFER_SUMS_MAX];
+    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, &out, &e));
+    CU_ASSERT(transfer_look(one_more).phase == PHASE_NEGOTIATE); /* its place is given back */
+    for (size_t i = 0; i < TRANSFER_SUMS_MAX; i++)
+        CU_ASSERT(transfer_sum_begin(t[i]));
+    ASSERT_FAILS(history_digest_at(&s, 5, one_more, NULL, &out, &e), ZS_LIMIT_EXCEEDED);
+    CU_ASSERT(!out.known && e.hint[0] != '\0');
+    ASSERT_OK(history_digest_at(&s, 0x10, one_more, NULL, &out, &e)); /* listed: no work */
+    transfer_end(t[0], &e); /* a failed one has no place */
+    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, &out, &e));
+    snapshot_close(&s);
+    transfer_list_close(list);
 }
 
 SUITE("sync/history",
@@ -208,4 +240,5 @@ SUITE("sync/history",
        test_thinning_keeps_the_newest_and_reaches_far_back},
       {"points are found and compared", test_points_are_found_and_compared},
       {"a digest is listed, summed or unknown", test_a_digest_is_listed_summed_or_unknown},
+      {"sums are few at a time", test_sums_are_few_at_a_time},
       {"a sum can be cancelled", test_a_sum_can_be_cancelled})
