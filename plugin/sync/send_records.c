@@ -55,8 +55,19 @@ static int see_to_line(void *context, struct zs_error *e)
 /* What goes out has a rate and an encoding. */
 struct line {
     struct throttle throttle;
+    uint64_t counted; /* of conn->sent_bytes, by the throttle */
     struct encoding encoding;
 };
+
+/* Until `bytes` may go; 0: until all that went is paid for. */
+static int wait_turn(const struct send_job *job, struct line *line, uint64_t bytes,
+                     struct zs_error *e)
+{
+    throttle_note(&line->throttle, job->conn->sent_bytes - line->counted, clock_now_ns());
+    line->counted = job->conn->sent_bytes;
+    return throttle_wait(&line->throttle, bytes, job->cancel, see_to_line, (void *)(uintptr_t)job,
+                         e);
+}
 
 static int flush(const struct send_job *job, struct batch_writer *w, struct line *line,
                  struct zs_error *e)
@@ -71,8 +82,9 @@ static int flush(const struct send_job *job, struct batch_writer *w, struct line
     TRY(encoding_plan(&line->encoding, w, &report, e));
     TRY(batch_finish(w, &message, &bytes, e));
     int64_t started_ns = clock_now_ns();
-    TRY(throttle_wait(&line->throttle, bytes, job->cancel, see_to_line, (void *)(uintptr_t)job, e));
+    TRY(wait_turn(job, line, bytes, e));
     TRY(conn_send_whole(job->conn, message, bytes, e));
+    line->counted += bytes;
     encoding_sent(&line->encoding, &report, raw, bytes, started_ns, clock_now_ns());
     transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
     progress_tell(job->progress);
@@ -98,7 +110,8 @@ static int add_all(const struct send_job *job, struct batch_writer *w, struct li
 int send_records(const struct send_job *job, const struct state_message *state,
                  struct selection *selection, struct range *range, struct zs_error *e)
 {
-    struct line line = {.throttle.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps)};
+    struct line line = {.throttle.rate_bps = lower_rate(job->max_rate_bps, state->max_rate_bps),
+                        .counted = job->conn->sent_bytes};
     CLEANUP(batch_writer_close_ptr) struct batch_writer *w = NULL;
     CLEANUP(free_ptr) struct zs_record *records = calloc(BATCH_MAX_RECORDS, sizeof *records);
     if (records == NULL)
@@ -122,5 +135,6 @@ int send_records(const struct send_job *job, const struct state_message *state,
         else if (n == 0)
             TRY(see_to_line((void *)(uintptr_t)job, e));
     }
-    return flush(job, w, &line, e);
+    TRY(flush(job, w, &line, e));
+    return wait_turn(job, &line, 0, e); /* the COMMIT, too, counts */
 }

@@ -3,17 +3,35 @@
 
 #include "base/error.h"
 #include "sync/cancel.h"
-#include "wire/batch.h"
+#include "wire/batch_format.h"
 
 #define SECOND_NS INT64_C(1000000000)
+
+static void book(struct throttle *t, int64_t start_ns, uint64_t bytes)
+{
+    t->free_ns = start_ns + (int64_t)((double)bytes / (double)t->rate_bps * 1e9);
+}
+
+/* Where the next byte stands in time: behind the last, and not too far back. */
+static int64_t next_start(const struct throttle *t, int64_t now_ns)
+{
+    int64_t earliest = now_ns - THROTTLE_CREDIT_NS;
+    return t->free_ns > earliest ? t->free_ns : earliest;
+}
 
 int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns)
 {
     if (t->rate_bps == 0)
         return now_ns;
-    int64_t start = t->free_ns > now_ns ? t->free_ns : now_ns;
-    t->free_ns = start + (int64_t)((double)bytes / (double)t->rate_bps * 1e9);
-    return start;
+    int64_t start = next_start(t, now_ns);
+    book(t, start, bytes);
+    return start > now_ns ? start : now_ns;
+}
+
+void throttle_note(struct throttle *t, uint64_t bytes, int64_t now_ns)
+{
+    if (t->rate_bps != 0)
+        book(t, next_start(t, now_ns), bytes);
 }
 
 int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *cancel,
@@ -33,13 +51,13 @@ int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *ca
     }
 }
 
-/* A tenth of a second's worth, within what a batch may hold: within 10 s that is an
- * error of 1 % at most.  Below 8 KiB a page would not
- * fit, so the least rate that commands take is 16 KiB/s. */
+/* A page with what stands around it: the least that makes sense to send. */
+#define LEAST_BYTES (BATCH_HEAD + 8192u + BATCH_COLUMN_BYTES)
+
 uint32_t throttle_batch_bytes(const struct throttle *t)
 {
-    uint64_t bytes = t->rate_bps == 0 ? BATCH_VALUES_BYTES : t->rate_bps / 10;
-    if (bytes > BATCH_VALUES_BYTES)
-        return BATCH_VALUES_BYTES;
-    return bytes < 8192 ? 8192 : (uint32_t)bytes;
+    uint64_t bytes = t->rate_bps == 0 ? UINT32_MAX : t->rate_bps / 20;
+    if (bytes > UINT32_MAX)
+        return UINT32_MAX;
+    return bytes < LEAST_BYTES ? LEAST_BYTES : (uint32_t)bytes;
 }

@@ -1,18 +1,33 @@
 /* throttle.h - holding a rate of bytes on the wire.
- * Flow: sync/send asks before each batch.  Idle time is not saved up: a link that was
- * quiet for a minute gets no burst.  Threads: none of its own. */
+ * Flow: sync/send_records asks before each batch, with the batch as it travels: packed, and
+ * without its holes.  What else is sent, a KEEPALIVE or an OFFER, is noted.
+ *
+ * What holds: whatever the sizes, and however long anyone stalls, in any W seconds no more
+ * goes than the rate gives in W + THROTTLE_CREDIT seconds, and two messages more (one that was
+ * due before and was late, one that is due at the end).  Batches of throttle_batch_bytes are a
+ * twentieth of a second: within 10 s that is 2 % at most.  (A single record that is larger goes
+ * at once, and is waited for afterwards; a page is more from 160 KiB/s downwards.)  What was
+ * not sent in time is made up for up to the credit, which is what waking up late costs; idle
+ * time is not saved up beyond that.
+ * Threads: none of its own. */
 #ifndef ZS_SYNC_THROTTLE_H
 #define ZS_SYNC_THROTTLE_H
 
 #include <zenith-sync/types.h>
+
+#define THROTTLE_CREDIT_NS INT64_C(100000000)
 
 struct throttle {
     uint64_t rate_bps; /* bytes per second; 0 no limit */
     int64_t free_ns;   /* when the next byte may go */
 };
 
-/* When may `bytes` go that are ready at now_ns?  Returns the moment and books them. */
+/* When may `bytes` go that are ready at now_ns?  Returns the moment, not before now_ns, and
+ * books them. */
 int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns);
+
+/* So many bytes went without asking: what is booked next waits for them too. */
+void throttle_note(struct throttle *t, uint64_t bytes, int64_t now_ns);
 
 /* Wait for that moment, and meanwhile, once a second, see to the line: `meanwhile` may be
  * NULL; if it fails, so does the wait.  57014. */
@@ -20,7 +35,7 @@ int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *ca
                   int (*meanwhile)(void *context, struct zs_error *e), void *context,
                   struct zs_error *e);
 
-/* How many value bytes a batch should have, so that a slow rate still flows evenly. */
+/* How many bytes a batch should have as it travels, so that a slow rate still flows evenly. */
 uint32_t throttle_batch_bytes(const struct throttle *t);
 
 #endif

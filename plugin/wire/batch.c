@@ -30,7 +30,7 @@ struct batch_writer {
     uint8_t *columns;      /* 18 B keys | lsns | lens | kinds, each for BATCH_MAX_RECORDS */
     uint32_t count;
     uint32_t values_len;
-    uint32_t limit; /* value bytes in a batch */
+    uint32_t limit; /* head, values and columns */
     uint32_t holes_share;
     uint8_t *holes; /* as they travel; NULL until there are some */
     struct batch_packer packer;
@@ -89,7 +89,7 @@ int batch_writer_open(enum batch_encoding encoding, struct batch_writer **out, s
     if (w == NULL)
         return error_memory(e);
     w->encoding = encoding;
-    w->limit = BATCH_VALUES_BYTES;
+    w->limit = UINT32_MAX;
     w->columns = malloc((size_t)BATCH_MAX_RECORDS * BATCH_COLUMN_BYTES);
     if (w->columns == NULL || buffer_reserve(&w->message, NORMAL_CAPACITY, e) != ZS_OK) {
         batch_writer_close(w);
@@ -128,20 +128,40 @@ int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *n
                              ratio, e);
 }
 
-void batch_writer_limit(struct batch_writer *w, uint32_t value_bytes)
+void batch_writer_limit(struct batch_writer *w, uint32_t message_bytes)
 {
-    w->limit = value_bytes < BATCH_VALUES_BYTES ? value_bytes : BATCH_VALUES_BYTES;
+    w->limit = message_bytes;
+}
+
+/* Value bytes that the next record may have. */
+static uint32_t room_left(const struct batch_writer *w)
+{
+    uint32_t beside = BATCH_HEAD + (w->count + 1) * BATCH_COLUMN_BYTES;
+    uint32_t most = w->limit > beside ? w->limit - beside : 0;
+    most = most < BATCH_VALUES_BYTES ? most : BATCH_VALUES_BYTES;
+    return most > w->values_len ? most - w->values_len : 0;
+}
+
+/* Does a record of no bytes still fit? */
+static bool has_place(const struct batch_writer *w)
+{
+    uint64_t all = BATCH_HEAD + w->values_len + (w->count + UINT64_C(1)) * BATCH_COLUMN_BYTES;
+    return w->count == 0 ||
+           (w->count < BATCH_MAX_RECORDS && w->values_len <= BATCH_VALUES_BYTES && all <= w->limit);
 }
 
 void *batch_room(struct batch_writer *w, uint64_t *room_bytes)
 {
-    *room_bytes = w->values_len < w->limit ? w->limit - w->values_len : 0;
+    *room_bytes = room_left(w);
     return w->message.bytes + BATCH_HEAD + w->values_len;
 }
 
 uint64_t batch_room_records(const struct batch_writer *w)
 {
-    return BATCH_MAX_RECORDS - w->count;
+    uint64_t used = BATCH_HEAD + w->values_len + (uint64_t)w->count * BATCH_COLUMN_BYTES;
+    uint64_t more = w->limit > used ? (w->limit - used) / BATCH_COLUMN_BYTES : 0;
+    more = more == 0 && w->count == 0 ? 1 : more;
+    return more < BATCH_MAX_RECORDS - w->count ? more : BATCH_MAX_RECORDS - w->count;
 }
 
 int batch_add(struct batch_writer *w, const struct zs_record *record, bool *added,
@@ -151,10 +171,9 @@ int batch_add(struct batch_writer *w, const struct zs_record *record, bool *adde
     if (record->len > ZS_VALUE_MAX)
         return error_set(e, ZS_VALUE_TOO_LARGE, "a value of %u bytes is too large; at most %u",
                          record->len, ZS_VALUE_MAX);
-    bool fits = w->values_len + (uint64_t)record->len <= w->limit;
-    if (w->count == BATCH_MAX_RECORDS || (w->count > 0 && !fits))
+    if (!has_place(w) || (w->count > 0 && record->len > room_left(w)))
         return ZS_OK;
-    if (!fits) /* alone, and larger than a batch */
+    if (record->len > BATCH_VALUES_BYTES) /* alone, and larger than a batch */
         TRY(buffer_reserve(&w->message, BATCH_HEAD + record->len + BATCH_COLUMN_BYTES, e));
 
     uint8_t *place = w->message.bytes + BATCH_HEAD + w->values_len;

@@ -269,10 +269,10 @@ static void test_the_lower_rate_holds(void)
         uint64_t mine, theirs;
         uint32_t largest; /* pages in a batch */
     } cases[] = {{100u << 20, 400u << 20, 126},
-                 {8u << 20, 0, 102},
-                 {0, 8u << 20, 102},
-                 {8u << 20, 100u << 20, 102},
-                 {100u << 20, 8u << 20, 102}};
+                 {8u << 20, 0, 51},
+                 {0, 8u << 20, 51},
+                 {8u << 20, 100u << 20, 51},
+                 {100u << 20, 8u << 20, 51}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct scene s;
         struct outcome o;

@@ -139,11 +139,18 @@ static void test_a_batch_takes_what_fits_and_no_more(void)
         {UINT32_MAX, 1, ZS_VALUE_MAX, false},
         {UINT32_MAX, BATCH_VALUES_BYTES, 1, false},
         {UINT32_MAX, BATCH_VALUES_BYTES, 0, true},
-        {8192, 0, 8192, true},
-        {8192, 0, 100000, true}, /* alone, whatever the limit */
-        {8192, 1, 8192, false},
-        {8192, 8191, 1, true},
-        {8192, 100000, 0, false},
+        {8255, 0, 8192, true},   /* with a head of 32 and columns of 31 */
+        {8255, 0, 100000, true}, /* alone, whatever the limit */
+        {8285, 0, 8192, true},
+        {8286, 1, 8191, true},
+        {8286, 1, 8192, false},
+        {8286, 8192, 0, true},
+        {8285, 8192, 0, false},
+        {8286, 8191, 1, true},
+        {8255, 100000, 0, false},
+        {1, 0, 0, true},
+        {1, 0, 1, true},
+        {1, 1, 0, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
@@ -161,6 +168,10 @@ static void test_a_batch_takes_what_fits_and_no_more(void)
         CU_ASSERT(added == cases[i].fits);
         CU_ASSERT(batch_count(w) == (cases[i].before > 0 ? 1u : 0u) + (added ? 1u : 0u));
         CU_ASSERT(room <= BATCH_VALUES_BYTES);
+        const void *message = NULL;
+        uint64_t bytes = 0;
+        ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+        CU_ASSERT(bytes <= cases[i].limit || cases[i].before == 0 || !cases[i].fits);
         record_free(&before);
         record_free(&r);
         batch_writer_close(w);
