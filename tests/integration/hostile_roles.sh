@@ -19,15 +19,18 @@ ELSEWHERE="postgresql://intruder:x@127.0.0.1:${PORT[B]}"
 declare -A NEEDS=(
     [status]=read [commands]=read [modules]=read [branch_list]=read [sync_status]=read
     [stages]=read [leases]=read [change_maps]=read [branch_pull]=read
+    [verify]=read [branch_verify]=read
     [branch_push]=write
     [stage_drop]=admin [load]=admin [branch_create]=admin [branch_delete]=admin
     [change_map_rebuild]=admin
-    [import]=admin [export]=admin [perform_push]=admin [perform_pull]=admin
+    [import]=admin [export]=admin [perform_push]=admin [perform_pull]=admin [perform_verify]=admin
 )
 declare -A WITH=(
     [stage_drop]='nothing' [load]="'$WORK/none.so'" [branch_create]='made' [branch_delete]='made'
     [change_map_rebuild]=main
     [import]="main '$BASE'" [export]="main '$WORK/exported'"
+    [verify]='main' [branch_verify]="bad//name $ID '{}'"
+    [perform_verify]="main '$ELSEWHERE'"
     [perform_push]="main '$ELSEWHERE'" [perform_pull]="fetched '$ELSEWHERE' main"
     [branch_push]="bad//name $ID '{}'" [branch_pull]="bad//name $ID '{}'"
 )
