@@ -1,6 +1,8 @@
 /* test_batch_read.c - what a reader makes of bytes that a peer chose. */
 #include "batch_fixture.h"
 
+#include <zstd.h>
+
 /* As a hostile peer would: change something, and make the checksum fit again. */
 static void reseal(uint8_t *message, uint64_t bytes)
 {
@@ -171,6 +173,61 @@ static void test_a_decompression_bomb_is_refused(void)
         }
 }
 
+/* A batch of one record around a body that is zstd's, and not as our writer makes it. */
+static uint8_t *batch_of(const void *body, size_t len, uint32_t claimed, uint64_t *bytes)
+{
+    uint8_t *m = calloc(1, BATCH_HEAD + len);
+    if (m == NULL)
+        abort();
+    m[0] = 'B';
+    m[1] = BATCH_ZSTD;
+    put_u32le(m + BATCH_AT_COUNT, 1);
+    put_u32le(m + BATCH_AT_VALUES_LEN, claimed);
+    put_u32le(m + BATCH_AT_BODY_LEN, (uint32_t)len);
+    memcpy(m + BATCH_HEAD, body, len);
+    *bytes = BATCH_HEAD + len;
+    reseal(m, *bytes);
+    return m;
+}
+
+/* Frames that do not say how much is in them, that want a window of 128 MiB, several of them,
+ * and ones that are skipped: what they become is bounded by the head, too. */
+static void test_frames_that_do_not_say_their_size_are_bounded(void)
+{
+    static uint8_t nothing[ZS_VALUE_MAX], body[65536];
+    static const struct {
+        int content_size, window_log, frames;
+    } cases[] = {{0, 0, 1}, {0, 27, 1}, {1, 27, 1}, {0, 0, 3}, {1, 0, 40}};
+    static const uint32_t claims[] = {0, 1000, BATCH_VALUES_BYTES, ZS_VALUE_MAX};
+    static const uint8_t skipped[] = {0x50, 0x2A, 0x4D, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ZSTD_CCtx *c = ZSTD_createCCtx();
+        size_t len = 0;
+        CU_ASSERT_FATAL(c != NULL);
+        (void)ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, cases[i].content_size);
+        (void)ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, cases[i].window_log);
+        for (int k = 0; k < cases[i].frames; k++) {
+            size_t n = ZSTD_compress2(c, body + len, sizeof body - len, nothing, sizeof nothing);
+            CU_ASSERT_FATAL(!ZSTD_isError(n));
+            len += n;
+        }
+        ZSTD_freeCCtx(c);
+        for (size_t k = 0; k < sizeof claims / sizeof *claims; k++) {
+            struct zs_error e;
+            uint64_t bytes = 0;
+            uint8_t *m = batch_of(body, len, claims[k], &bytes);
+            ASSERT_FAILS(decode(m, bytes, &e), ZS_PROTOCOL_VIOLATION);
+            CU_ASSERT(strstr(e.detail, "decoded length") != NULL);
+            free(m);
+        }
+    }
+    struct zs_error e;
+    uint64_t bytes = 0;
+    uint8_t *m = batch_of(skipped, sizeof skipped, 0, &bytes);
+    ASSERT_FAILS(decode(m, bytes, &e), ZS_PROTOCOL_VIOLATION);
+    free(m);
+}
+
 /* The columns of an uncompressed batch of 3 records of 100 bytes. */
 static void test_columns_that_lie_are_refused(void)
 {
@@ -234,5 +291,7 @@ SUITE("wire/batch_read", {"every truncation is refused", test_every_truncation_i
       {"a single value that is too large is refused before memory is taken",
        test_a_single_value_that_is_too_large_is_refused_before_memory_is_taken},
       {"a decompression bomb is refused", test_a_decompression_bomb_is_refused},
+      {"frames that do not say their size are bounded",
+       test_frames_that_do_not_say_their_size_are_bounded},
       {"columns that lie are refused", test_columns_that_lie_are_refused},
       {"a batch out of turn is refused", test_a_batch_out_of_turn_is_refused})
