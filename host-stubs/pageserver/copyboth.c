@@ -136,6 +136,30 @@ static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, ui
     return r;
 }
 
+static void *channel_keep(void *self)
+{
+    struct copyboth *c = self;
+    struct body *place = NULL;
+    (void)pthread_mutex_lock(&c->conn->read_lock);
+    for (unsigned i = 0; i < COPY_KEPT && place == NULL; i++)
+        if (c->kept[i].base == NULL)
+            place = &c->kept[i];
+    if (place != NULL) {
+        *place = c->lent.body;
+        c->lent = (struct message){0};
+    }
+    (void)pthread_mutex_unlock(&c->conn->read_lock);
+    return place;
+}
+
+static void channel_release(void *self, void *kept)
+{
+    struct copyboth *c = self;
+    (void)pthread_mutex_lock(&c->conn->read_lock);
+    inbox_recycle(&c->conn->in, kept);
+    (void)pthread_mutex_unlock(&c->conn->read_lock);
+}
+
 /* ---- send ------------------------------------------------------------------------------- */
 
 /* The socket is full: take in what has come.  Returns what to poll for meanwhile. */
@@ -262,6 +286,7 @@ int copyboth_open(struct copyboth *c, struct conn *conn, struct cancel *cancel,
     c->queue_at = c->queue_n = 0;
     c->queue_bytes = 0;
     c->lent = (struct message){0};
+    memset(c->kept, 0, sizeof c->kept);
     c->end = 0;
     c->error = (struct zs_error){0};
     c->finished = false;
@@ -270,7 +295,9 @@ int copyboth_open(struct copyboth *c, struct conn *conn, struct cancel *cancel,
                               .send = channel_send,
                               .recv = channel_recv,
                               .finish = channel_finish,
-                              .close = channel_close};
+                              .close = channel_close,
+                              .keep = channel_keep,
+                              .release = channel_release};
     uint32_t theirs = out->struct_size;
     uint32_t size = theirs < sizeof mine ? theirs : (uint32_t)sizeof mine;
     memcpy(out, &mine, size);
@@ -287,6 +314,8 @@ void copyboth_close(struct copyboth *c)
         body_fini(&m.body);
     }
     body_fini(&c->lent.body);
+    for (unsigned i = 0; i < COPY_KEPT; i++)
+        body_fini(&c->kept[i]);
     c->conn->in.phase = WIRE_COMMAND;
     inbox_trim(&c->conn->in);
     c->conn = NULL;

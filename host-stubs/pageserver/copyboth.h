@@ -6,7 +6,7 @@
  *
  * A send that finds the socket full keeps reading what comes in and queues it, up to
  * 16 MiB; beyond that it only writes.  recv hands out the queue first.
- * Memory: two message buffers, and the queue.
+ * Memory: two message buffers, those that are kept, and the queue.
  * Threads: one sends while another receives. */
 #ifndef PAGESERVER_COPYBOTH_H
 #define PAGESERVER_COPYBOTH_H
@@ -15,6 +15,7 @@
 
 #define COPY_QUEUE_MESSAGES 64
 #define COPY_QUEUE_BYTES    ZS_MESSAGE_MAX
+#define COPY_KEPT           16
 
 struct copyboth {
     struct conn *conn; /* NULL: not open */
@@ -23,7 +24,8 @@ struct copyboth {
     struct message queue[COPY_QUEUE_MESSAGES];
     uint32_t queue_at, queue_n;
     uint64_t queue_bytes;
-    struct message lent;   /* what recv gave out */
+    struct message lent; /* what recv gave out */
+    struct body kept[COPY_KEPT];
     int end;               /* 0, ZS_RECV_END or ZS_RECV_ERROR: what follows the queue */
     struct zs_error error; /* of ZS_RECV_ERROR */
     /* under conn->write_lock */

@@ -22,13 +22,15 @@ void inbox_init(struct inbox *in)
     in->at = in->end = 0;
     in->in_body = false;
     in->filled = 0;
-    in->body = in->spare = (struct body){0};
+    in->body = (struct body){0};
+    in->nspares = 0;
 }
 
 void inbox_fini(struct inbox *in)
 {
     body_fini(&in->body);
-    body_fini(&in->spare);
+    while (in->nspares > 0)
+        body_fini(&in->spares[--in->nspares]);
 }
 
 bool inbox_is_empty(const struct inbox *in)
@@ -40,28 +42,39 @@ void inbox_recycle(struct inbox *in, struct body *body)
 {
     if (body->base == NULL)
         return;
-    if (in->spare.base == NULL || in->spare.capacity < body->capacity) {
-        body_fini(&in->spare);
-        in->spare = *body;
-        *body = (struct body){0};
+    if (in->nspares == INBOX_SPARES || body->capacity > INBOX_SPARE_BYTES) {
+        body_fini(body);
         return;
     }
-    body_fini(body);
+    in->spares[in->nspares++] = *body;
+    *body = (struct body){0};
 }
 
 void inbox_trim(struct inbox *in)
 {
-    if (in->spare.capacity > KEEP_BYTES)
-        body_fini(&in->spare);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < in->nspares; i++) {
+        struct body *b = &in->spares[i];
+        if (n == 0 && b->capacity <= KEEP_BYTES)
+            in->spares[n++] = *b;
+        else
+            body_fini(b);
+    }
+    in->nspares = n;
+}
+
+/* The one that came back last, whose bytes are the warmest; one that is too small is of no
+ * more use in a stream of larger ones. */
+static struct body spare_take(struct inbox *in)
+{
+    return in->nspares > 0 ? in->spares[--in->nspares] : (struct body){0};
 }
 
 /* Room for a body of n bytes and a NUL, out of the spare if that is large enough. */
 static int body_reserve(struct inbox *in, uint32_t n, struct zs_error *e)
 {
-    if (in->body.base == NULL) {
-        in->body = in->spare;
-        in->spare = (struct body){0};
-    }
+    if (in->body.base == NULL)
+        in->body = spare_take(in);
     if (in->body.base != NULL && in->body.capacity > n)
         return ZS_OK;
     body_fini(&in->body);

@@ -2,7 +2,8 @@
  * Flow: stream -> here -> conn, copyboth.  Headers and small messages go through a
  * small read-ahead buffer; the rest of a large body is read straight to its place.
  * Never waits.
- * Memory: the read-ahead, plus one buffer as long as the message in it.
+ * Memory: the read-ahead, one buffer as long as the message in it, and INBOX_SPARES that
+ * wait for the next ones, of INBOX_SPARE_BYTES at most.
  * Threads: one at a time. */
 #ifndef PAGESERVER_INBOX_H
 #define PAGESERVER_INBOX_H
@@ -33,14 +34,19 @@ enum pump {
     PUMP_ERROR,   /* protocol violation, broken connection, out of memory */
 };
 
+/* As many as a receiver keeps at once, but only those of ordinary messages. */
+#define INBOX_SPARES      16
+#define INBOX_SPARE_BYTES (2u << 20)
+
 struct inbox {
     enum wire_phase phase; /* set by the session as it goes */
     uint32_t at, end;      /* what of `ahead` is not used yet */
     bool in_body;
     struct wire_header header; /* of the message that is being read */
     uint32_t filled;
-    struct body body;  /* of that message */
-    struct body spare; /* for the next one */
+    struct body body;                 /* of that message */
+    struct body spares[INBOX_SPARES]; /* for the next ones */
+    uint32_t nspares;
     uint8_t ahead[16384];
 };
 

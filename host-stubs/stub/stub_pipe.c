@@ -165,6 +165,20 @@ static int32_t pipe_recv(void *self, int32_t timeout_ms, const void **msg, uint6
     return got;
 }
 
+static void *pipe_keep(void *self)
+{
+    struct end *end = self;
+    struct message *m = end->current;
+    end->current = NULL;
+    return m;
+}
+
+static void pipe_release(void *self, void *kept)
+{
+    (void)self;
+    free(kept);
+}
+
 static int32_t pipe_finish(void *self, struct zs_error *e)
 {
     struct end *end = self;
@@ -240,7 +254,9 @@ static struct zs_channel end_init(struct pipe *pipe, int i, const struct zs_canc
                                .send = pipe_send,
                                .recv = pipe_recv,
                                .finish = pipe_finish,
-                               .close = pipe_close};
+                               .close = pipe_close,
+                               .keep = pipe_keep,
+                               .release = pipe_release};
 }
 
 int stub_pipe_open(uint64_t max_bytes, const struct zs_cancel *left_cancel,

@@ -22,6 +22,7 @@ static int send_branch(struct serve *s, struct zs_error *e)
                            .conn = &s->conn,
                            .cancel = s->session->cancel,
                            .transfer = s->transfer,
+                           .inline_batches = s->module->inline_batches,
                            .progress = &s->progress};
     TRY(send_run(&job, &state, &outcome, e));
     return conn_finish(&s->conn, e);

@@ -14,6 +14,7 @@ static int receive(struct serve *s, struct zs_error *e)
     TRY(serve_channel(s, e));
     struct receive_job job = {.store = &s->module->store,
                               .sync_bytes = s->module->sync_bytes,
+                              .inline_batches = s->module->inline_batches,
                               .branch = s->branch,
                               .conn = &s->conn,
                               .cancel = s->session->cancel,

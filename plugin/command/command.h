@@ -21,7 +21,8 @@ struct sync_module {
     struct registry *transports;
     struct transfer_list *transfers;
     struct lease_list *leases;
-    uint64_t sync_bytes; /* struct receive_job's */
+    uint64_t sync_bytes;     /* struct receive_job's */
+    uint32_t inline_batches; /* struct receive_job's and struct send_job's */
 };
 
 int perform_push(void *self, const struct zs_session *session, const char *args,

@@ -24,6 +24,7 @@ static int pull(struct perform *p, struct zs_error *e)
     TRY(perform_connect(p, "branch_pull", state.timeline, json, e));
     struct receive_job job = {.store = &p->module->store,
                               .sync_bytes = p->module->sync_bytes,
+                              .inline_batches = p->module->inline_batches,
                               .branch = p->branch,
                               .conn = &p->conn,
                               .cancel = p->session->cancel,

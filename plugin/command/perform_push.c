@@ -22,6 +22,7 @@ static int push(struct perform *p, struct zs_error *e)
                            .cancel = p->session->cancel,
                            .shield = &p->shield,
                            .transfer = p->transfer,
+                           .inline_batches = p->module->inline_batches,
                            .progress = &p->progress,
                            .dry_run = p->options.dry_run,
                            .max_rate_bps = p->options.max_rate_bps,

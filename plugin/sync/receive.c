@@ -6,20 +6,13 @@
 #include "base/error.h"
 #include "model/lsn.h"
 #include "sync/history.h"
+#include "sync/intake.h"
 #include "sync/staging.h"
 #include "wire/batch.h"
 
 #include <string.h>
 
-CLEANUP_POINTER(struct batch_reader, batch_reader_close)
-
-/* What has come so far. */
-struct received {
-    struct zs_digest sum; /* kept here only for a store that keeps none */
-    uint64_t records, bytes;
-    uint8_t last_key[ZS_KEY_BYTES];
-    zs_lsn last_lsn; /* 0: none yet */
-};
+CLEANUP_POINTER(struct intake, intake_close)
 
 /* ---- what this side has ---------------------------------------------------------------- */
 
@@ -146,59 +139,6 @@ static int send_done(const struct receive_job *job, const struct done_message *d
     return conn_send(job->conn, MESSAGE_DONE, text, e);
 }
 
-/* ---- records --------------------------------------------------------------------------------- */
-
-/* The peer's order and range, checked here so that the blame falls on it and not on
- * the store that would refuse them too. */
-static int check_records(const struct received *got, const struct offer_message *offer,
-                         const struct zs_record *records, uint32_t n, struct zs_error *e)
-{
-    const uint8_t *last_key = got->last_key;
-    zs_lsn last_lsn = got->last_lsn;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct zs_record *r = &records[i];
-        int order = last_lsn == 0 ? 1 : memcmp(r->key, last_key, ZS_KEY_BYTES);
-        const char *fault = NULL;
-        if (order < 0 || (order == 0 && r->lsn <= last_lsn))
-            fault = "it is out of order";
-        else if (r->lsn <= offer->from_lsn || r->lsn > offer->to_lsn)
-            fault = "its LSN is outside of the range offered";
-        if (fault != NULL) {
-            error_set(e, ZS_PROTOCOL_VIOLATION, "the far side sent a record that may not be: %s",
-                      fault);
-            return error_detail(e, "Record %llu of the transfer, at %s; (%s, %s] was offered.",
-                                (unsigned long long)got->records + i + 1, lsn_text(r->lsn).s,
-                                lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
-        }
-        last_key = r->key;
-        last_lsn = r->lsn;
-    }
-    return ZS_OK;
-}
-
-static int take_batch(const struct receive_job *job, const struct offer_message *offer,
-                      const struct message *m, struct batch_reader *reader, struct ingest *in,
-                      struct received *got, struct zs_error *e)
-{
-    const struct zs_record *records = NULL;
-    uint32_t n = 0;
-    uint64_t bytes = 0;
-    TRY(batch_decode(reader, m->whole, m->whole_bytes, &records, &n, e));
-    TRY(check_records(got, offer, records, n, e));
-    TRY(ingest_put(in, records, n, e));
-    if (!store_has(job->store, ZS_STORE_DIGEST))
-        digest_add_records(&got->sum, records, n);
-    for (uint32_t i = 0; i < n; i++)
-        bytes += records[i].len;
-    memcpy(got->last_key, records[n - 1].key, ZS_KEY_BYTES);
-    got->last_lsn = records[n - 1].lsn;
-    got->records += n;
-    got->bytes += bytes;
-    transfer_count(job->transfer, n, bytes, job->conn->received_bytes);
-    progress_tell(job->progress);
-    return ZS_OK;
-}
-
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
@@ -249,12 +189,11 @@ static void reverse(struct point_list *list)
 }
 
 static int commit(const struct receive_job *job, const struct offer_message *offer,
-                  const struct message *m, struct ingest *in, const struct received *got,
-                  struct done_message *done, struct zs_error *e)
+                  const struct commit_message *wanted, struct ingest *in,
+                  const struct received *got, struct done_message *done, struct zs_error *e)
 {
-    struct commit_message c;
+    struct commit_message c = *wanted;
     struct zs_ingest_state state;
-    TRY(commit_decode(m->body, m->body_bytes, &c, e));
     TRY(ingest_state(in, &state, e));
     TRY(check_commit(job, offer, &c, got, &state, e));
     TRY(cancel_check(job->cancel, e));
@@ -287,8 +226,8 @@ static int commit(const struct receive_job *job, const struct offer_message *off
 
 /* Begin to write, or begin again. */
 static int begin(const struct receive_job *job, const struct state_message *state,
-                 const struct offer_message *offer, struct ingest *in, struct batch_reader **reader,
-                 struct staging *staging, struct received *got, struct zs_error *e)
+                 const struct offer_message *offer, struct ingest *in, struct intake **intake,
+                 struct zs_error *e)
 {
     bool exact = !(offer->digests && store_has(job->store, ZS_STORE_DIGEST));
     struct zs_ingest_spec spec = {
@@ -300,23 +239,15 @@ static int begin(const struct receive_job *job, const struct state_message *stat
         .target_lsn = offer->to_lsn,
         .expected_bytes = offer->bytes,
     };
+    intake_close(*intake);
+    *intake = NULL;
     ingest_close(in);
-    batch_reader_close(*reader);
-    *reader = NULL;
-    *got = (struct received){0};
-    TRY(batch_reader_open(reader, e));
-    staging_begin(staging, job->store, state, offer, job->sync_bytes);
-    if (!offer->resume) {
-        transfer_durable(job->transfer, 0);
+    TRY(intake_open(job, state, offer, in, intake, e));
+    transfer_durable(job->transfer, offer->resume ? state->resume.bytes : 0);
+    if (!offer->resume)
         return ingest_begin(job->store, &spec, in, e); /* drops what was kept before */
-    }
-    const struct resume_point *r = &state->resume;
-    got->records = r->records;
-    got->bytes = r->bytes;
-    got->last_lsn = r->lsn;
-    memcpy(got->last_key, r->key, ZS_KEY_BYTES);
-    transfer_count(job->transfer, r->records, r->bytes, job->conn->received_bytes);
-    transfer_durable(job->transfer, r->bytes);
+    transfer_count(job->transfer, state->resume.records, state->resume.bytes,
+                   job->conn->received_bytes);
     return staging_resume(job->store, job->branch, state, in, e);
 }
 
@@ -324,18 +255,17 @@ static int begin(const struct receive_job *job, const struct state_message *stat
  * and starts over; what came so far was never visible. */
 static int begin_again(const struct receive_job *job, const struct state_message *state,
                        const struct offer_message *offer, const struct message *m, bool *again,
-                       struct ingest *in, struct batch_reader **reader, struct staging *staging,
-                       struct received *got, struct zs_error *e)
+                       struct offer_message *second, struct ingest *in, struct intake **intake,
+                       struct zs_error *e)
 {
-    struct offer_message second;
-    TRY(offer_decode(m->body, m->body_bytes, &second, e));
-    if (*again || second.mode != OFFER_SEND || second.from_lsn != offer->from_lsn ||
-        second.to_lsn != offer->to_lsn || second.resume ||
-        !digest_equal(second.last.digest, offer->last.digest))
+    TRY(offer_decode(m->body, m->body_bytes, second, e));
+    if (*again || second->mode != OFFER_SEND || second->from_lsn != offer->from_lsn ||
+        second->to_lsn != offer->to_lsn || second->resume ||
+        !digest_equal(second->last.digest, offer->last.digest))
         return error_set(e, ZS_PROTOCOL_VIOLATION,
                          "the far side changed its offer in the middle of a transfer");
     *again = true;
-    return begin(job, state, &second, in, reader, staging, got, e);
+    return begin(job, state, second, in, intake, e);
 }
 
 /* Everything between the OFFER and the commit.  *in stays the caller's. */
@@ -344,23 +274,26 @@ static int receive_stream(const struct receive_job *job, const struct state_mess
                           struct received *got, bool *again, struct done_message *done,
                           struct zs_error *e)
 {
-    CLEANUP(batch_reader_close_ptr) struct batch_reader *reader = NULL;
-    struct staging staging;
+    CLEANUP(intake_close_ptr) struct intake *intake = NULL;
+    struct offer_message second;
+    struct commit_message wanted;
     struct message m;
-    TRY(begin(job, state, offer, in, &reader, &staging, got, e));
+    TRY(begin(job, state, offer, in, &intake, e));
     for (;;) {
-        TRY(cancel_check(job->cancel, e));
-        TRY(conn_recv_within(job->conn, CONN_SILENCE_MS, &m, e));
-        if (m.type == MESSAGE_COMMIT)
-            return commit(job, offer, &m, in, got, done, e);
+        TRY(intake_recv(intake, &m, e));
         if (m.type == MESSAGE_OFFER) {
-            TRY(begin_again(job, state, offer, &m, again, in, &reader, &staging, got, e));
+            TRY(begin_again(job, state, offer, &m, again, &second, in, &intake, e));
             continue;
         }
+        if (m.type == MESSAGE_COMMIT)
+            break;
         TRY(message_expect(&m, MESSAGE_BATCH, e));
-        TRY(take_batch(job, offer, &m, reader, in, got, e));
-        TRY(staging_step(&staging, in, got->last_key, got->last_lsn, job->conn, job->transfer, e));
+        TRY(intake_batch(intake, &m, e));
     }
+    TRY(commit_decode(m.body, m.body_bytes, &wanted, e));
+    TRY(intake_drain(intake, e));
+    *got = *intake_received(intake);
+    return commit(job, offer, &wanted, in, got, done, e);
 }
 
 /* One range; adds to what the outcome has. */

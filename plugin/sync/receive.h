@@ -9,8 +9,7 @@
  *   - The commit needs D(X) + what was received = the sender's D(Y).
  *   - What arrived is kept as a stage from time to time; the next transfer goes on there.
  *   - A branch that moved since the STATE was told is left alone (40001).
- * Memory: one message, one array of views, and what the store's ingest has.
- * Threads: the caller's. */
+ * Memory and threads: sync/intake.h's, and what the store's ingest has. */
 #ifndef ZS_SYNC_RECEIVE_H
 #define ZS_SYNC_RECEIVE_H
 
@@ -29,7 +28,8 @@ struct receive_job {
     struct shield *shield; /* of the channel; NULL if it has none */
     struct transfer *transfer;
     struct progress *progress;
-    uint64_t sync_bytes; /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */
+    uint64_t sync_bytes;     /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */
+    uint32_t inline_batches; /* so many before a thread is started; 0: INTAKE_INLINE */
 };
 
 /* What this side has of the branch, to be told to the sender.  Options of the stream

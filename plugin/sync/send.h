@@ -10,8 +10,7 @@
  *   - What the store handed out must sum to D(Y) - D(X), else nothing is committed.
  *   - Cut off after some of it was sent, the snapshot is kept (lease.h), and
  *     serves the receiver's next try where the branch has collected what that one needs.
- *   - Memory: one batch and what the store's iterator has.
- * Threads: the caller's. */
+ * Memory and threads: sync/send_records.h's, and what the store's iterator has. */
 #ifndef ZS_SYNC_SEND_H
 #define ZS_SYNC_SEND_H
 
@@ -35,8 +34,9 @@ struct send_job {
     struct progress *progress;
     /* What this side asks for, besides what the receiver's STATE asks for. */
     bool dry_run;
-    uint64_t max_rate_bps; /* the lower one holds */
-    uint32_t encoding;     /* as encoding.h; what the receiver cannot read is not used */
+    uint64_t max_rate_bps;   /* the lower one holds */
+    uint32_t encoding;       /* as encoding.h; what the receiver cannot read is not used */
+    uint32_t inline_batches; /* so many before a thread is started; 0: SEND_INLINE */
 };
 
 /* `state` is the receiver's if it came with the command (a pull); NULL: it is the

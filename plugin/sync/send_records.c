@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "sync/encoding.h"
+#include "sync/handoff.h"
 #include "sync/throttle.h"
 #include "wire/batch.h"
 
@@ -52,6 +53,77 @@ static int see_to_line(void *context, struct zs_error *e)
     return conn_keep_alive(job->conn, e);
 }
 
+/* ---- reading: records into batches ------------------------------------------------------------
+ */
+
+/* The store writes values straight into the batch where it can; batch_add copies those that
+ * it only shows. */
+struct source {
+    const struct zs_cancel *cancel;
+    struct selection *selection;
+    struct range *range;
+    struct batch_writer *writer;
+    struct encoding *encoding;
+    struct zs_record *records; /* what the selection gave last: */
+    uint64_t at, n;            /* these are not in a batch yet */
+    bool more;                 /* it has more */
+};
+
+/* A batch on its way out. */
+struct parcel {
+    const void *message;
+    uint64_t bytes;
+    uint64_t records, raw_bytes; /* 0 records: nothing to send */
+    struct encoding_report report;
+    struct batch_memory memory; /* what the message stands in, if it is kept */
+};
+
+static int close_batch(struct source *s, struct parcel *p, struct zs_error *e)
+{
+    p->records = batch_count(s->writer);
+    p->raw_bytes = batch_raw_bytes(s->writer);
+    if (p->records == 0)
+        return ZS_OK;
+    TRY(encoding_plan(s->encoding, s->writer, &p->report, e));
+    return batch_finish(s->writer, &p->message, &p->bytes, e);
+}
+
+/* The next batch; or, after a look that took long, none yet. */
+static int read_batch(struct source *s, struct parcel *p, struct zs_error *e)
+{
+    p->records = 0;
+    for (;;) {
+        for (bool added = true; s->at < s->n; s->at += added) {
+            TRY(batch_add(s->writer, &s->records[s->at], &added, e));
+            if (!added)
+                return close_batch(s, p, e);
+        }
+        uint64_t room = 0;
+        void *values = batch_room(s->writer, &room);
+        /* less than a page would go alone */
+        if (!s->more || batch_room_records(s->writer) == 0 || room < 8192)
+            return close_batch(s, p, e);
+        TRY(cancel_check(s->cancel, e));
+        s->at = 0;
+        TRY(selection_next(s->selection, s->records, batch_room_records(s->writer), values, room,
+                           &s->n, &s->more, e));
+        digest_add_records(&s->range->sum, s->records, s->n);
+        for (uint64_t i = 0; i < s->n; i++)
+            s->range->bytes += s->records[i].len;
+        s->range->records += s->n;
+        if (s->n == 0 && s->more)
+            return ZS_OK;
+    }
+}
+
+static bool at_end(const struct source *s)
+{
+    return !s->more && s->at == s->n && batch_count(s->writer) == 0;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------
+ */
+
 /* What goes out has a rate and an encoding. */
 struct line {
     struct throttle throttle;
@@ -69,44 +141,95 @@ static int wait_turn(const struct send_job *job, struct line *line, uint64_t byt
                          e);
 }
 
-static int flush(const struct send_job *job, struct batch_writer *w, struct line *line,
-                 struct zs_error *e)
+static int send_parcel(const struct send_job *job, const struct parcel *p, struct line *line,
+                       struct zs_error *e)
 {
-    const void *message = NULL;
-    uint64_t bytes = 0;
-    uint64_t records = batch_count(w), raw = batch_raw_bytes(w);
+    if (p->records == 0)
+        return see_to_line((void *)(uintptr_t)job, e);
     TRY(listen_first(job, e));
-    if (records == 0)
-        return ZS_OK;
-    struct encoding_report report;
-    TRY(encoding_plan(&line->encoding, w, &report, e));
-    TRY(batch_finish(w, &message, &bytes, e));
     int64_t started_ns = clock_now_ns();
-    TRY(wait_turn(job, line, bytes, e));
-    TRY(conn_send_whole(job->conn, message, bytes, e));
-    line->counted += bytes;
-    encoding_sent(&line->encoding, &report, raw, bytes, started_ns, clock_now_ns());
-    transfer_count(job->transfer, records, raw, job->conn->sent_bytes);
+    TRY(wait_turn(job, line, p->bytes, e));
+    TRY(conn_send_whole(job->conn, p->message, p->bytes, e));
+    line->counted += p->bytes;
+    encoding_sent(&line->encoding, &p->report, p->raw_bytes, p->bytes, started_ns, clock_now_ns());
+    transfer_count(job->transfer, p->records, p->raw_bytes, job->conn->sent_bytes);
     progress_tell(job->progress);
     return ZS_OK;
 }
 
-static int add_all(const struct send_job *job, struct batch_writer *w, struct line *line,
-                   const struct zs_record *records, uint64_t n, struct zs_error *e)
+/* ---- both at once -------------------------------------------------------------------------------
+ */
+
+#define LOOK_MS 50
+
+struct pair {
+    struct source *source;
+    struct handoff *handoff;
+    struct parcel parcels[SEND_SLOTS];
+};
+
+static void pair_close(struct pair *pair)
 {
-    for (uint64_t i = 0; i < n;) {
-        bool added = false;
-        TRY(batch_add(w, &records[i], &added, e));
-        if (added)
-            i++;
-        else
-            TRY(flush(job, w, line, e));
+    handoff_close(pair->handoff);
+    for (unsigned i = 0; i < SEND_SLOTS; i++)
+        batch_memory_free(&pair->parcels[i].memory);
+}
+
+static int read_batches(void *context, struct handoff *h, struct zs_error *e)
+{
+    struct pair *pair = context;
+    while (!at_end(pair->source)) {
+        uint32_t i = 0;
+        if (handoff_room(h, -1, &i, e) != HANDOFF_SLOT)
+            return ZS_FAIL;
+        struct parcel *p = &pair->parcels[i];
+        TRY(read_batch(pair->source, p, e));
+        if (p->records == 0)
+            continue;
+        TRY(batch_writer_swap(pair->source->writer, &p->memory, e));
+        handoff_give(h, p->bytes);
     }
+    handoff_end(h);
     return ZS_OK;
 }
 
-/* The range into batches.  The store writes values straight into the batch where it
- * can; batch_add copies those that it only shows. */
+static int send_batches(const struct send_job *job, struct pair *pair, struct line *line,
+                        struct zs_error *e)
+{
+    for (;;) {
+        uint32_t i = 0;
+        TRY(cancel_check(job->cancel, e));
+        switch (handoff_take(pair->handoff, LOOK_MS, &i, e)) {
+        case HANDOFF_FAILED:
+            return ZS_FAIL;
+        case HANDOFF_END:
+            return ZS_OK;
+        case HANDOFF_NOTHING:
+            TRY(see_to_line((void *)(uintptr_t)job, e));
+            break;
+        case HANDOFF_SLOT:
+            TRY(send_parcel(job, &pair->parcels[i], line, e));
+            batch_memory_trim(&pair->parcels[i].memory);
+            handoff_done(pair->handoff);
+            break;
+        }
+    }
+}
+
+/* Where no thread can be had, nothing is done, and *began is false. */
+static int read_and_send(const struct send_job *job, struct source *source, struct line *line,
+                         bool *began, struct zs_error *e)
+{
+    CLEANUP(pair_close) struct pair pair = {.source = source};
+    struct zs_error none = {0};
+    *began = handoff_open(SEND_SLOTS, SEND_BYTES, &pair.handoff, &none) == ZS_OK &&
+             handoff_start(pair.handoff, read_batches, &pair);
+    if (!*began || send_batches(job, &pair, line, e) == ZS_OK)
+        return ZS_OK;
+    handoff_fail(pair.handoff, e); /* of two failures the first is told */
+    return ZS_FAIL;
+}
+
 int send_records(const struct send_job *job, const struct state_message *state,
                  struct selection *selection, struct range *range, struct zs_error *e)
 {
@@ -119,22 +242,24 @@ int send_records(const struct send_job *job, const struct state_message *state,
     encoding_open(&line.encoding, encoding_wanted(job, state), state->encodings);
     TRY(batch_writer_open(BATCH_NONE, &w, e));
     batch_writer_limit(w, throttle_batch_bytes(&line.throttle));
-    for (bool more = true; more;) {
-        uint64_t room = 0, n = 0;
-        void *values = batch_room(w, &room);
-        TRY(cancel_check(job->cancel, e));
-        TRY(selection_next(selection, records, batch_room_records(w), values, room, &n, &more, e));
-        digest_add_records(&range->sum, records, n);
-        for (uint64_t i = 0; i < n; i++)
-            range->bytes += records[i].len;
-        range->records += n;
-        TRY(add_all(job, w, &line, records, n, e));
-        (void)batch_room(w, &room); /* what is left now: less than a page would go alone */
-        if (batch_room_records(w) == 0 || room < 8192)
-            TRY(flush(job, w, &line, e));
-        else if (n == 0)
-            TRY(see_to_line((void *)(uintptr_t)job, e));
+    struct source source = {.cancel = job->cancel,
+                            .selection = selection,
+                            .range = range,
+                            .writer = w,
+                            .encoding = &line.encoding,
+                            .records = records,
+                            .more = true};
+    bool threads = true;
+    uint32_t most = job->inline_batches != 0 ? job->inline_batches : SEND_INLINE;
+    for (uint32_t batches = 0; !at_end(&source);) {
+        struct parcel parcel = {0};
+        if (threads && batches >= most) {
+            TRY(read_and_send(job, &source, &line, &threads, e));
+            continue;
+        }
+        TRY(read_batch(&source, &parcel, e));
+        TRY(send_parcel(job, &parcel, &line, e));
+        batches += parcel.records > 0;
     }
-    TRY(flush(job, w, &line, e));
     return wait_turn(job, &line, 0, e); /* the COMMIT, too, counts */
 }

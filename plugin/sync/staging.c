@@ -87,17 +87,16 @@ void staging_begin(struct staging *s, const struct zs_store *store,
         .synced_ns = clock_now_ns(),
         .token = {.from = state->last, .at = {.present = true, .to = offer->last}},
     };
+    (void)pthread_mutex_init(&s->lock, NULL);
 }
 
-static int tell(struct conn *conn, const struct resume_point *at, struct zs_error *e)
+void staging_end(struct staging *s)
 {
-    CLEANUP(free_ptr) char *text = NULL;
-    TRY(ack_encode(&(struct ack_message){.records = at->records, .bytes = at->bytes}, &text, e));
-    return conn_send(conn, MESSAGE_ACK, text, e);
+    (void)pthread_mutex_destroy(&s->lock);
 }
 
 int staging_step(struct staging *s, struct ingest *in, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,
-                 struct conn *conn, struct transfer *transfer, struct zs_error *e)
+                 struct transfer *transfer, struct zs_error *e)
 {
     uint8_t bytes[RESUME_TOKEN_BYTES];
     struct zs_ingest_state now;
@@ -121,7 +120,25 @@ int staging_step(struct staging *s, struct ingest *in, const uint8_t key[ZS_KEY_
     if (!synced)
         return ZS_OK;
     transfer_durable(transfer, now.bytes);
-    return s->acks ? tell(conn, at, e) : ZS_OK;
+    (void)pthread_mutex_lock(&s->lock);
+    s->news = s->acks;
+    s->durable = (struct ack_message){.records = now.records, .bytes = now.bytes};
+    (void)pthread_mutex_unlock(&s->lock);
+    return ZS_OK;
+}
+
+int staging_tell(struct staging *s, struct conn *conn, struct zs_error *e)
+{
+    CLEANUP(free_ptr) char *text = NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    bool news = s->news;
+    struct ack_message ack = s->durable;
+    s->news = false;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (!news)
+        return ZS_OK;
+    TRY(ack_encode(&ack, &text, e));
+    return conn_send(conn, MESSAGE_ACK, text, e);
 }
 
 void staging_failed(const struct zs_store *store, const char *branch, struct zs_error *e)

@@ -4,7 +4,8 @@
  * What holds: a stage is offered only for the state that it was built on; it is opened
  * only if it is the one that was offered, with the sum that its token says; it goes when
  * the disk is full, for then its space is what is needed.
- * Threads: the caller's. */
+ * Threads: one puts and calls staging_step, one receives and calls staging_tell; they may be
+ * the same.  Begin and end when there is one alone. */
 #ifndef ZS_SYNC_STAGING_H
 #define ZS_SYNC_STAGING_H
 
@@ -12,6 +13,8 @@
 #include "sync/resume.h"
 #include "sync/transfer.h"
 #include "wire/conn.h"
+
+#include <pthread.h>
 
 /* What is not synced is sent again after a cut: at most 64 MiB or 10 s of work may be.
  * Half of either leaves room for the batch that is being taken, for what is in the
@@ -26,6 +29,10 @@ struct staging {
     uint64_t synced_bytes;
     int64_t synced_ns;
     struct resume_token token;
+
+    pthread_mutex_t lock;
+    bool news; /* this is durable, and the sender does not know: by the lock */
+    struct ack_message durable;
 };
 
 /* Tell of the branch's stage in state->resume, if there is one that fits the rest. */
@@ -41,9 +48,14 @@ void staging_begin(struct staging *s, const struct zs_store *store,
                    const struct state_message *state, const struct offer_message *offer,
                    uint64_t every_bytes);
 
+void staging_end(struct staging *s);
+
 /* After a batch whose last record is (key, lsn): sync if it is time. */
 int staging_step(struct staging *s, struct ingest *in, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,
-                 struct conn *conn, struct transfer *transfer, struct zs_error *e);
+                 struct transfer *transfer, struct zs_error *e);
+
+/* ACK what has become durable since the last call. */
+int staging_tell(struct staging *s, struct conn *conn, struct zs_error *e);
 
 /* The transfer failed with *e and the ingest is closed: say so if a stage was kept. */
 void staging_failed(const struct zs_store *store, const char *branch, struct zs_error *e);

@@ -17,17 +17,11 @@
  * a message behind 5 bytes of its own. */
 #define PAGE_OFFSET 2048u
 
-struct buffer {
-    void *allocated;
-    uint8_t *bytes; /* allocated + PAGE_OFFSET */
-    size_t capacity;
-};
-
 struct batch_writer {
     enum batch_encoding encoding;
-    struct buffer message; /* head | values | columns */
-    struct buffer packed;  /* head | compressed body; unused with BATCH_NONE */
-    uint8_t *columns;      /* 18 B keys | lsns | lens | kinds, each for BATCH_MAX_RECORDS */
+    struct batch_buffer message; /* head | values | columns */
+    struct batch_buffer packed;  /* head | compressed body; unused with BATCH_NONE */
+    uint8_t *columns;            /* 18 B keys | lsns | lens | kinds, each for BATCH_MAX_RECORDS */
     uint32_t count;
     uint32_t values_len;
     uint32_t limit; /* head, values and columns */
@@ -66,7 +60,7 @@ bool batch_encoding_parse(const char *name, enum batch_encoding *out)
     return false;
 }
 
-static int buffer_reserve(struct buffer *b, size_t capacity, struct zs_error *e)
+static int buffer_reserve(struct batch_buffer *b, size_t capacity, struct zs_error *e)
 {
     if (b->capacity >= capacity)
         return ZS_OK;
@@ -304,4 +298,34 @@ int batch_finish(struct batch_writer *w, const void **message, uint64_t *bytes, 
     w->count = 0;
     w->values_len = 0;
     return ZS_OK;
+}
+
+int batch_writer_swap(struct batch_writer *w, struct batch_memory *m, struct zs_error *e)
+{
+    struct batch_memory mine = {.message = w->message, .packed = w->packed};
+    TRY(buffer_reserve(&m->message, NORMAL_CAPACITY, e));
+    w->message = m->message;
+    w->packed = m->packed;
+    *m = mine;
+    return ZS_OK;
+}
+
+static void buffer_free(struct batch_buffer *b)
+{
+    free(b->allocated);
+    *b = (struct batch_buffer){0};
+}
+
+void batch_memory_trim(struct batch_memory *m)
+{
+    if (m->message.capacity > NORMAL_CAPACITY)
+        buffer_free(&m->message);
+    if (m->packed.capacity > 2 * NORMAL_CAPACITY)
+        buffer_free(&m->packed);
+}
+
+void batch_memory_free(struct batch_memory *m)
+{
+    buffer_free(&m->message);
+    buffer_free(&m->packed);
 }

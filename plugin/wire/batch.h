@@ -82,6 +82,24 @@ uint64_t batch_raw_bytes(const struct batch_writer *w); /* value bytes so far */
  * batch_add or close.  The writer is empty again. */
 int batch_finish(struct batch_writer *w, const void **message, uint64_t *bytes, struct zs_error *e);
 
+/* What a finished message stands in, for a caller that has several of them on their way. */
+struct batch_buffer {
+    void *allocated; /* owned; NULL: none */
+    uint8_t *bytes;  /* in it, where a message begins */
+    size_t capacity;
+};
+struct batch_memory {
+    struct batch_buffer message, packed;
+};
+
+/* Right behind batch_finish: what its message stands in goes into *m, and with it the message
+ * stays valid; the writer goes on in what *m had (zeroed at first: in new memory). */
+int batch_writer_swap(struct batch_writer *w, struct batch_memory *m, struct zs_error *e);
+
+/* The message has gone: give back what a single large record took, or all of it. */
+void batch_memory_trim(struct batch_memory *m);
+void batch_memory_free(struct batch_memory *m);
+
 /* ---- reading ------------------------------------------------------------------- */
 
 struct batch_reader; /* owns its buffers; remembers which number is due */
@@ -95,6 +113,12 @@ void batch_reader_close(struct batch_reader *r);
  * checksum; 54000 a value too large. */
 int batch_decode(struct batch_reader *r, const uint8_t *message, uint64_t bytes,
                  const struct zs_record **records, uint32_t *count, struct zs_error *e);
+
+/* For a caller with several readers: this one's next batch is the n-th of the transfer. */
+void batch_reader_expect(struct batch_reader *r, uint64_t number);
+
+/* Its records are used: give back what a single large one took. */
+void batch_reader_trim(struct batch_reader *r);
 
 /* "none", "lz4", "zstd" and back. */
 const char *batch_encoding_name(enum batch_encoding encoding);

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <zstd.h>
 
+/* The body of a batch of many records has no more than this. */
+#define RAW_NORMAL ((size_t)BATCH_VALUES_BYTES + (size_t)BATCH_MAX_RECORDS * BATCH_COLUMN_BYTES)
+
 struct batch_reader {
     struct zs_record *records; /* BATCH_MAX_RECORDS */
     uint8_t *raw;              /* a decoded body, and values made whole */
@@ -46,6 +49,20 @@ void batch_reader_close(struct batch_reader *r)
     free(r->records);
     free(r->raw);
     free(r);
+}
+
+void batch_reader_expect(struct batch_reader *r, uint64_t number)
+{
+    r->due = number;
+}
+
+void batch_reader_trim(struct batch_reader *r)
+{
+    if (r->raw_capacity <= RAW_NORMAL)
+        return;
+    free(r->raw);
+    r->raw = NULL;
+    r->raw_capacity = 0;
 }
 
 static int malformed(struct zs_error *e, const struct batch_reader *r, const char *what,

@@ -152,12 +152,29 @@ int conn_keep_alive(struct conn *c, struct zs_error *e)
     return conn_send(c, MESSAGE_KEEPALIVE, "", e);
 }
 
-int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e)
+int conn_recv_soon(struct conn *c, int timeout_ms, bool *came, struct message *m,
+                   struct zs_error *e)
 {
     do {
-        TRY(receive(c, 0, came, m, e));
+        TRY(receive(c, timeout_ms, came, m, e));
     } while (*came && m->type == MESSAGE_KEEPALIVE);
     return ZS_OK;
+}
+
+int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e)
+{
+    return conn_recv_soon(c, 0, came, m, e);
+}
+
+void *conn_keep(struct conn *c)
+{
+    bool can = c->channel.keep != NULL && c->channel.release != NULL;
+    return can ? c->channel.keep(c->channel.self) : NULL;
+}
+
+void conn_release(struct conn *c, void *kept)
+{
+    c->channel.release(c->channel.self, kept);
 }
 
 int message_expect(const struct message *m, enum message_type type, struct zs_error *e)

@@ -56,6 +56,15 @@ int conn_keep_alive(struct conn *c, struct zs_error *e);
  * only writes hears a refusal early.  *came tells if a message came instead. */
 int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e);
 
+/* The same, but waits up to timeout_ms for one. */
+int conn_recv_soon(struct conn *c, int timeout_ms, bool *came, struct message *m,
+                   struct zs_error *e);
+
+/* Keep the message that came last beyond the next conn_recv*, until conn_release.  NULL: the
+ * channel cannot, or not this one.  By the thread that receives. */
+void *conn_keep(struct conn *c);
+void conn_release(struct conn *c, void *kept);
+
 /* The message must be of this type: 08P01 names both. */
 int message_expect(const struct message *m, enum message_type type, struct zs_error *e);
 

@@ -204,6 +204,15 @@ struct zs_channel {
     /* Drop it, whatever its state.  Without a finish before, the far side sees
      * an error. */
     void (*close)(void *self);
+
+    /* ---- both NULL, or not in the struct at all, where messages cannot be kept ---- */
+
+    /* Keep the message that the last recv gave: it stays valid until it is given back with
+     * release, and must be before close.  For a receiver that hands messages to another
+     * thread without copying them; it keeps 16 at most.  NULL: this one cannot be kept, copy
+     * it.  Both are called by the thread that receives. */
+    void *(*keep)(void *self);
+    void (*release)(void *self, void *kept);
 };
 
 ZS_STATIC_ASSERT(sizeof(void *) == 8, "the ABI is for 64-bit machines");
@@ -213,7 +222,8 @@ ZS_STATIC_ASSERT(sizeof(struct zs_record) == 40, "no padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_record, len) == 20, "no padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_error) == 2048, "no padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_cancel) == 32, "no tail padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_channel) == 48, "no tail padding");
+ZS_STATIC_ASSERT(offsetof(struct zs_channel, keep) == 48, "append only");
+ZS_STATIC_ASSERT(sizeof(struct zs_channel) == 64, "no tail padding");
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,7 @@
  * ErrorResponse reaches a side that only sends.
  *
  * Memory: one outgoing and one incoming message in libpq's buffers (which grow in powers
- * of two), one handed out, and the inbox. */
+ * of two), one handed out and those that are kept, and the inbox. */
 #include "transport/libpq/channel.h"
 
 #include "base/error.h"
@@ -381,6 +381,23 @@ static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, ui
     return rc;
 }
 
+/* libpq hands out memory of the message's own. */
+static void *channel_keep(void *self)
+{
+    struct channel *c = self;
+    (void)pthread_mutex_lock(&c->lock);
+    char *kept = c->handed;
+    c->handed = NULL;
+    (void)pthread_mutex_unlock(&c->lock);
+    return kept;
+}
+
+static void channel_release(void *self, void *kept)
+{
+    (void)self;
+    PQfreemem(kept);
+}
+
 /* ---- opening and closing ------------------------------------------------------------- */
 
 static void channel_close(void *self)
@@ -457,6 +474,8 @@ int channel_open(PGconn *conn, const char *far, const char *command, const struc
         .recv = channel_recv,
         .finish = channel_finish,
         .close = channel_close,
+        .keep = channel_keep,
+        .release = channel_release,
     };
     uint32_t size = out->struct_size < sizeof filled ? out->struct_size : sizeof filled;
     memcpy(out, &filled, size);

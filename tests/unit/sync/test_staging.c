@@ -73,7 +73,8 @@ static void scene_close(struct scene *s)
 
 static int step(struct scene *s, struct zs_error *e)
 {
-    return staging_step(&s->staging, &s->in, key, 0x20, &s->conn, s->transfer, e);
+    TRY(staging_step(&s->staging, &s->in, key, 0x20, s->transfer, e));
+    return staging_tell(&s->staging, &s->conn, e);
 }
 
 /* What arrived at the sender: 'A' for an ACK, '-' for nothing. */
