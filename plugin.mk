@@ -338,10 +338,10 @@ $(FAIL_CALLS): tests/crash/fail_calls.c $(BUILD)/flags
 		-o $@ $< -ldl
 
 .PHONY: coverage run-coverage
-run-coverage: all $(UNIT) $(CONTRACT) $(FAIL_CALLS)
+run-coverage: all $(PEER) $(UNIT) $(CONTRACT) $(FAIL_CALLS)
 	@find $(BUILD)/obj -name '*.gcda' -delete
-	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(UNIT)
-	@tests/coverage/report $(BUILD)
+	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(UNIT) || failed=1; \
+		tests/coverage/report $(BUILD) && [ -z "$$failed" ]
 coverage: deps
 	@.ci/deps $(DEPS_COVERAGE)
 	$(again) BUILD=$(BUILD)/coverage CC=gcc CXX=g++ OPT="-O0 -g" CFLAGS="$(COVERAGE)" \
