@@ -367,8 +367,9 @@ SEED ?= 1
 DEPS_MUTATION := python3
 
 .PHONY: mutation archives test-objects
-archives: $(call archives,$(ROOMS))
-test-objects: $(call objects_of,$(wildcard tests/unit/*/*.c tests/contract/*.c)) $(SUPPORT)
+archives: $(call archives,$(MODULE_ROOMS) stub kv libpq)
+test-objects: $(call objects_of,$(wildcard $(patsubst %,tests/unit/%/*.c,store wire sync command) \
+	tests/contract/*.c)) $(SUPPORT)
 mutation: deps
 	@.ci/deps $(DEPS_MUTATION)
 	tests/mutation/mutate $(BUILD)/mutation --mutants $(MUTANTS) --seed $(SEED) --jobs $(JOBS)
