@@ -84,6 +84,7 @@ static void lie_another_digest(struct scene *s)
 static void lie_no_digests(struct scene *s)
 {
     s->offer.digests = false;
+    s->offer.timeline = s->before.timeline; /* then this is what tells histories apart */
     s->offer.last.digest.lo++;
 }
 static void lie_sent_again(struct scene *s) /* what was kept comes once more */
