@@ -11,6 +11,7 @@
 #include "sync/resume.h"
 #include "wire/batch.h"
 #include "wire/control.h"
+#include "wire/sums.h"
 
 #include <elf.h>
 #include <stdio.h>
@@ -319,8 +320,43 @@ static void seeds_elf(void)
     }
 }
 
+/* A question and an answer in parts, in records, and one that does not fit. */
+static void seeds_sums(void)
+{
+    static const char *const names[] = {"parts", "list", "beyond", "none"};
+    for (unsigned i = 0; i < 4; i++) {
+        static struct sums_message m;
+        struct ask_message ask = {.after_lsn = 0x1000, .upto_lsn = i == 2 ? 0x1001 : 0x2000};
+        struct zs_error e;
+        char *question = NULL, *answer = NULL, seed[4096];
+        memset(ask.last, i == 2 ? 0 : 0xFF, ZS_KEY_BYTES);
+        memset(&m, 0, sizeof m);
+        m.listed = i != 0;
+        m.count = i == 3 ? 0 : 3;
+        for (uint32_t k = 0; k < m.count; k++) {
+            const struct zs_digest sum = {.lo = k + 1};
+            if (m.listed)
+                m.list[k] = (struct sum_record){.lsn = 0x1001 + k, .sum = sum};
+            else
+                m.parts[k] = (struct sum_part){.records = 1, .sum = sum};
+            (m.listed ? m.list[k].key : m.parts[k].last)[17] = (uint8_t)k;
+            m.sum.lo += sum.lo;
+            m.records++;
+        }
+        if (!m.listed)
+            memset(m.parts[2].last, 0xFF, ZS_KEY_BYTES);
+        must(ask_encode(&ask, &question, &e));
+        must(sums_encode(&m, &answer, &e));
+        int n = snprintf(seed, sizeof seed, "%s%c%s", question, 0, answer);
+        seed_write("sums", names[i], seed, (size_t)n);
+        free(question);
+        free(answer);
+    }
+}
+
 void seeds_binary(void)
 {
+    seeds_sums();
     seeds_stage();
     seeds_elf();
     seeds_batch();

@@ -9,7 +9,7 @@ server A
 run A branch create main
 sessions=${PEER_SECONDS:+1000000000}
 LAST="$BUILD/tests/fuzz/peer/peer" STATUS=0
-"$LAST" "$WORK/A/.zenith" "${sessions:-300}" "${PEER_SECONDS:-120}" "${PEER_SEED:-1}" \
+"$LAST" "$WORK/A/.zenith" "${sessions:-250}" "${PEER_SECONDS:-120}" "${PEER_SEED:-1}" \
     >"$WORK/.out" 2>"$WORK/.err" || STATUS=$?
 collect
 must "hostile sessions change nothing that does not verify" exits 0

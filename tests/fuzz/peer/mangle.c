@@ -60,14 +60,17 @@ static void flip(struct rng *r, struct step *step, size_t from)
 
 static void lie_in_head(struct rng *r, struct step *step)
 {
-    static const size_t at[] = {BATCH_AT_COUNT, BATCH_AT_VALUES_LEN, BATCH_AT_NUMBER, 0};
+    static const size_t at[] = {BATCH_AT_COUNT, BATCH_AT_VALUES_LEN, BATCH_AT_NUMBER,
+                                BATCH_AT_HOLES, 0};
     static const uint32_t values[] = {0,        1,        2,        16384,     16385,
                                       1u << 20, 1u << 23, 1u << 31, UINT32_MAX};
     if (step->len < BATCH_HEAD || step->bytes[0] != 'B')
         return;
-    size_t place = at[rng_below(r, 4)];
+    size_t place = at[rng_below(r, 5)];
     if (place == 0)
         step->bytes[1] = (uint8_t)rng_below(r, 5);
+    else if (place == BATCH_AT_HOLES)
+        put_u16le(step->bytes + place, (uint16_t)values[rng_below(r, 9)]);
     else
         put_u32le(step->bytes + place, values[rng_below(r, 9)]);
     mend(step);
@@ -105,7 +108,7 @@ static void bomb(struct script *s, struct rng *r, size_t place)
 
 static void insert_message(struct script *s, struct rng *r, size_t place)
 {
-    static const char types[] = "SOBCDAKxQ";
+    static const char types[] = "SOBCDAKQMx";
     char message[64] = {0};
     size_t len = 1 + rng_below(r, sizeof message - 1);
     for (size_t i = 0; i < len; i++)
@@ -164,7 +167,7 @@ static void insert_frame(struct script *s, struct rng *r, size_t place)
 static void insert_long(struct script *s, struct rng *r, size_t place)
 {
     static uint8_t message[(16u << 20) + 1];
-    message[0] = (uint8_t) "BOCDK"[rng_below(r, 5)];
+    message[0] = (uint8_t) "BOCDKQM"[rng_below(r, 7)];
     insert(s, place, STEP_COPY, message, sizeof message - rng_below(r, 2));
 }
 

@@ -204,14 +204,15 @@ static void session_choose(struct session *s, const struct watch *w, uint64_t se
     char line[512];
     s->rng = (struct rng){seed};
     struct rng *r = &s->rng;
-    static const enum part parts[] = {PART_PUSHER, PART_PUSHER, PART_PUSHER, PART_SOURCE,
-                                      PART_SOURCE, PART_PULLER, PART_SINK,   PART_STRANGER};
+    static const enum part parts[] = {PART_PUSHER,   PART_PUSHER,  PART_PUSHER, PART_SOURCE,
+                                      PART_SOURCE,   PART_PULLER,  PART_SINK,   PART_ASKER,
+                                      PART_ANSWERER, PART_STRANGER};
     s->part = parts[rng_below(r, sizeof parts / sizeof *parts)];
-    s->honest = s->part != PART_STRANGER && one_in(r, 6);
+    s->honest = s->part != PART_STRANGER && s->part != PART_ANSWERER && one_in(r, 6);
     uint64_t n = rng_below(r, BRANCHES);
     (void)snprintf(s->branch, sizeof s->branch, "peer%d", (int)n);
     line_of(w->list, s->branch, line, sizeof line);
-    if (n == 0 || (line[0] == '\0' && (s->part == PART_PULLER || s->part == PART_SINK)))
+    if (n == 0 || (line[0] == '\0' && s->part != PART_PUSHER && s->part != PART_SOURCE))
         (void)snprintf(s->branch, sizeof s->branch, "main");
 }
 

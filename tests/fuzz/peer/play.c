@@ -18,7 +18,8 @@
 
 const char *part_name(enum part part)
 {
-    static const char *const names[] = {"pusher", "puller", "source", "sink", "stranger"};
+    static const char *const names[] = {"pusher", "puller",   "source",  "sink",
+                                        "asker",  "answerer", "stranger"};
     return names[part];
 }
 
@@ -26,9 +27,10 @@ const char *part_name(enum part part)
  */
 
 struct heard {
-    bool state, offer, commit, ready;
+    bool state, offer, commit, ask, ready;
     struct state_message its_state;
     struct offer_message its_offer;
+    struct ask_message its_ask;
 };
 
 /* "CZS001", "Mmessage": the fields of an error that tell what it was. */
@@ -58,7 +60,9 @@ static void hear(struct session *s, struct heard *h, const struct frame *f)
         h->state = state_decode(body, f->len - 1, &h->its_state, &e) == ZS_OK;
     if (f->body[0] == 'O')
         h->offer = offer_decode(body, f->len - 1, &h->its_offer, &e) == ZS_OK;
-    h->commit = h->commit || f->body[0] == 'C';
+    if (f->body[0] == 'Q')
+        h->ask = ask_decode(body, f->len - 1, &h->its_ask, &e) == ZS_OK;
+    h->commit = h->commit || f->body[0] == 'C' || f->body[0] == 'M';
     s->done = s->done || f->body[0] == 'D';
 }
 
@@ -87,6 +91,13 @@ static void say_step(struct session *s, struct link *l, struct heard *h, struct 
         break;
     case STEP_WAIT:
         listen_for(s, l, h, s->honest ? LINK_WAIT_MS : 30, &h->commit);
+        break;
+    case STEP_SUMS:
+        listen_for(s, l, h, 200, &h->ask);
+        free(step->bytes);
+        script_sums(step, &s->rng, &h->its_ask);
+        h->ask = false;
+        (void)link_say(l, 'd', step->bytes, step->len);
         break;
     case STEP_DONE:
         free(step->bytes);
@@ -174,6 +185,23 @@ static void play_pusher(struct session *s, struct link *l)
     end_client(s, l, &h);
     script_close(&script);
     s->committed = s->done;
+}
+
+static void play_asker(struct session *s, struct link *l)
+{
+    char query[256];
+    struct heard h = {0};
+    struct script script;
+    (void)snprintf(query, sizeof query, "branch_verify %s " ID " '{\"protocol\":1}'", s->branch);
+    if (!begin_copy(s, l, query))
+        return;
+    listen_for(s, l, &h, LINK_WAIT_MS, &h.state);
+    if (!h.state)
+        return;
+    script_asker(&script, &s->rng, &h.its_state, s->honest);
+    say_all(s, l, &h, &script);
+    end_client(s, l, &h);
+    script_close(&script);
 }
 
 static void play_puller(struct session *s, struct link *l)
@@ -280,6 +308,8 @@ static void be_server(struct session *s, struct link *l)
     (void)link_say(l, 'W', "\0\0", 3);
     if (s->part == PART_SOURCE)
         script_sender(&script, &s->rng, &state, s->honest);
+    else if (s->part == PART_ANSWERER)
+        script_answerer(&script, &s->rng, &state);
     else
         script_receiver(&script, &s->rng, &state, true, s->honest);
     bool done = false; /* here the pageserver's row tells */
@@ -305,7 +335,10 @@ static void play_server(struct session *s, struct link *l)
     struct link near = {.fd = -1};
     (void)snprintf(query, sizeof query,
                    "%s %s 'postgresql://u:p@127.0.0.1:%u/db?sslmode=disable' far",
-                   s->part == PART_SOURCE ? "perform_pull" : "perform_push", s->branch, s->port);
+                   s->part == PART_SOURCE     ? "perform_pull"
+                   : s->part == PART_ANSWERER ? "perform_verify"
+                                              : "perform_push",
+                   s->branch, s->port);
     if (!link_say(l, 'Q', query, strlen(query) + 1))
         return;
     if (link_accept(&near, s->listener, s->honest ? LINK_WAIT_MS : 2000))
@@ -334,6 +367,8 @@ void session_play(struct session *s)
             play_pusher(s, &l);
         else if (s->part == PART_PULLER)
             play_puller(s, &l);
+        else if (s->part == PART_ASKER)
+            play_asker(s, &l);
         else
             play_server(s, &l);
     }

@@ -1,9 +1,11 @@
-/* play.h - the four parts that a hostile peer can play, one session each.
+/* play.h - the parts that a hostile peer can play, one session each.
  *
  *   PART_PUSHER     a client that says branch_push, and then what the script says
  *   PART_PULLER     a client that says branch_pull
  *   PART_SOURCE     a server that the pageserver was told to pull from
  *   PART_SINK       a server that the pageserver was told to push to
+ *   PART_ASKER      a client that says branch_verify
+ *   PART_ANSWERER   a server that the pageserver was told to compare with
  *   PART_STRANGER   a client that does not get as far as a command
  *
  * Flow: peer.c -> here -> script, link.  Threads: none. */
@@ -12,7 +14,16 @@
 
 #include "script.h"
 
-enum part { PART_PUSHER, PART_PULLER, PART_SOURCE, PART_SINK, PART_STRANGER, PARTS };
+enum part {
+    PART_PUSHER,
+    PART_PULLER,
+    PART_SOURCE,
+    PART_SINK,
+    PART_ASKER,
+    PART_ANSWERER,
+    PART_STRANGER,
+    PARTS
+};
 
 struct session {
     struct rng rng;

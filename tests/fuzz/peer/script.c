@@ -360,6 +360,74 @@ void script_receiver(struct script *s, struct rng *r, const struct state_message
         mangle_steps(s, r);
 }
 
+/* ---- a comparison
+ * ------------------------------------------------------------------------------------ */
+
+void script_asker(struct script *s, struct rng *r, const struct state_message *state, bool honest)
+{
+    struct zs_error e = {0};
+    *s = (struct script){.honest = honest, .mangled = !honest && one_in(r, 3)};
+    for (uint64_t asks = honest ? 1 : rng_below(r, 6);; asks--) {
+        struct ask_message ask = {.done = asks == 0, .upto_lsn = state->last.lsn};
+        char *text = NULL;
+        memset(ask.last, 0xFF, sizeof ask.last);
+        if (!honest && one_in(r, 2))
+            put_u32be(ask.first + 14, (uint32_t)rng_below(r, 200));
+        if (!honest && one_in(r, 2))
+            ask.upto_lsn = another(r, ask.upto_lsn);
+        if (!honest && one_in(r, 2))
+            ask.after_lsn = rng_below(r, ask.upto_lsn | 1);
+        must(ask_encode(&ask, &text, &e), &e);
+        add_message(s, r, MESSAGE_ASK, text);
+        if (asks == 0)
+            break;
+        script_add(s, STEP_WAIT, "", 0);
+    }
+    if (s->mangled)
+        mangle_steps(s, r);
+}
+
+void script_answerer(struct script *s, struct rng *r, const struct state_message *state)
+{
+    *s = (struct script){.mangled = one_in(r, 3)};
+    add_message(s, r, MESSAGE_STATE, script_state_text(r, state, !s->mangled));
+    for (uint64_t answers = rng_below(r, 40); answers > 0; answers--)
+        script_add(s, STEP_SUMS, "", 0);
+    if (s->mangled)
+        mangle_steps(s, r);
+}
+
+void script_sums(struct step *step, struct rng *r, const struct ask_message *ask)
+{
+    static struct sums_message m;
+    struct zs_error e = {0};
+    struct script s = {.mangled = one_in(r, 6)};
+    char *text = NULL;
+    uint32_t block = get_u32be(ask->first + 14);
+    memset(&m, 0, sizeof m);
+    m.listed = one_in(r, 3);
+    m.count = (uint32_t)rng_below(r, one_in(r, 4) ? SUMS_MAX : 5);
+    for (uint32_t i = 0; i < m.count; i++, block++) {
+        const struct zs_digest sum = {rng_next(r), rng_next(r)};
+        uint8_t *key = m.listed ? m.list[i].key : m.parts[i].last;
+        if (m.listed)
+            m.list[i].lsn = ask->upto_lsn;
+        else
+            m.parts[i].records = 1 + rng_below(r, 9);
+        *(m.listed ? &m.list[i].sum : &m.parts[i].sum) = sum;
+        memcpy(key, !m.listed && i + 1 == m.count ? ask->last : ask->first, ZS_KEY_BYTES);
+        if (m.listed || i + 1 < m.count)
+            put_u32be(key + 14, block);
+        m.sum = digest_plus(m.sum, sum);
+        m.records += m.listed ? 1 : m.parts[i].records;
+    }
+    if (one_in(r, 10))
+        m.records = another(r, m.records);
+    must(sums_encode(&m, &text, &e), &e);
+    add_message(&s, r, MESSAGE_SUMS, text);
+    *step = s.at[0];
+}
+
 void script_close(struct script *s)
 {
     for (size_t i = 0; i < s->n; i++)

@@ -13,6 +13,7 @@
 #define TESTS_FUZZ_PEER_SCRIPT_H
 
 #include "wire/control.h"
+#include "wire/sums.h"
 
 #include <stddef.h>
 
@@ -29,8 +30,9 @@ static inline bool one_in(struct rng *r, uint64_t n)
 enum step_kind {
     STEP_COPY, /* bytes as one CopyData */
     STEP_RAW,  /* bytes as they are */
-    STEP_WAIT, /* for the other side's COMMIT, or silence */
+    STEP_WAIT, /* for the other side's COMMIT or SUMS, or silence */
     STEP_DONE, /* a DONE that fits the OFFER that was heard */
+    STEP_SUMS, /* wait for an ASK, and answer with sums that could be */
 };
 
 struct step {
@@ -53,12 +55,16 @@ void script_sender(struct script *s, struct rng *r, const struct state_message *
 /* A receiver's part, behind its STATE; with `tell` the STATE itself is in it. */
 void script_receiver(struct script *s, struct rng *r, const struct state_message *state, bool tell,
                      bool honest);
+/* The two parts of a comparison (sync/compare.h); the one that asks knows how far it may. */
+void script_asker(struct script *s, struct rng *r, const struct state_message *state, bool honest);
+void script_answerer(struct script *s, struct rng *r, const struct state_message *state);
 void script_close(struct script *s);
 
 /* A receiver's state: none such branch, or lies about one. */
 void script_state(struct rng *r, bool honest, struct state_message *state);
 /* A DONE for an offer, true or not; malloc'ed text of a STATE. */
 void script_done(struct step *step, struct rng *r, const struct offer_message *offer, bool honest);
+void script_sums(struct step *step, struct rng *r, const struct ask_message *ask);
 char *script_state_text(struct rng *r, const struct state_message *state, bool honest);
 
 #endif
