@@ -5,7 +5,7 @@
 #include "support.h"
 
 #include "command/arguments.h"
-#include "wire/batch.h"
+#include "sync/encoding.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)fuzz_error_after(arguments_expect(&a, 2, 3, "push BRANCH URI [FAR_BRANCH]", &e), &e);
     fuzz_error_before(&e);
     if (fuzz_error_after(transfer_options_read(&a, &o, &e), &e)) {
-        HOLDS(o.encoding <= BATCH_ZSTD);
+        HOLDS(o.encoding <= ENCODING_AUTO);
         HOLDS(o.max_rate_bps == 0 ||
               (o.max_rate_bps >= 8192 && o.max_rate_bps <= 1000000000000000));
     }
