@@ -338,9 +338,9 @@ $(FAIL_CALLS): tests/crash/fail_calls.c $(BUILD)/flags
 		-o $@ $< -ldl
 
 .PHONY: coverage run-coverage
-run-coverage: all $(PEER) $(UNIT) $(CONTRACT) $(FAIL_CALLS)
+run-coverage: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(FAIL_CALLS)
 	@find $(BUILD)/obj -name '*.gcda' -delete
-	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(UNIT) || failed=1; \
+	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(CRASH) $(UNIT) || failed=1; \
 		tests/coverage/report $(BUILD) && [ -z "$$failed" ]
 coverage: deps
 	@.ci/deps $(DEPS_COVERAGE)
