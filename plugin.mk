@@ -29,8 +29,9 @@ all:
 # ---- what is built from what -------------------------------------------------------
 
 MODULE_ROOMS := command sync wire transport store model base
-ROOMS := $(MODULE_ROOMS) libpq cli stub pageserver kv pgdata
+ROOMS := $(MODULE_ROOMS) plugin libpq cli stub pageserver kv pgdata
 
+dir_plugin := plugin
 dir_base := plugin/base
 dir_model := plugin/model
 dir_store := plugin/store
@@ -47,6 +48,7 @@ dir_pgdata := host-stubs/pgdata
 
 # What a room's unit tests link: the room, and what it stands on.
 uses_base := base
+uses_plugin := plugin $(MODULE_ROOMS) stub
 uses_model := model base
 uses_store := store stub model base
 uses_wire := wire store stub model base
