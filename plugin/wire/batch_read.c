@@ -12,8 +12,8 @@
 #include <string.h>
 #include <zstd.h>
 
-/* The body of a batch of many records has no more than this. */
-#define RAW_NORMAL ((size_t)BATCH_VALUES_BYTES + (size_t)BATCH_MAX_RECORDS * BATCH_COLUMN_BYTES)
+/* What a batch of many records takes, packed and with holes, is no more than this. */
+#define RAW_NORMAL ((size_t)3 << 20)
 
 struct batch_reader {
     struct zs_record *records; /* BATCH_MAX_RECORDS */

@@ -258,6 +258,41 @@ void transport_contract_nothing(const struct transport_subject *s)
     near_close(&n);
 }
 
+/* Messages that are kept stay as they came, whatever comes and goes after them. */
+void transport_contract_kept(const struct transport_subject *s)
+{
+    enum { KEPT = 16, SIZE = 70000 };
+    struct near n;
+    void *kept[KEPT] = {0};
+    const unsigned char *bytes[KEPT] = {0};
+    unsigned char *block = malloc(SIZE);
+    if (block == NULL || near_open(&n, s, "echo") != ZS_OK) {
+        free(block);
+        return;
+    }
+    CU_ASSERT((n.ch.keep == NULL) == (n.ch.release == NULL));
+    for (int round = 0; round < 2 && n.ch.keep != NULL; round++) {
+        for (int i = 0; i < KEPT; i++) {
+            const void *msg = NULL;
+            uint64_t len = 0;
+            memset(block, 'a' + i, SIZE);
+            CU_ASSERT_EQUAL(near_send(&n, block, SIZE), ZS_OK);
+            CU_ASSERT_EQUAL(near_recv(&n, &msg, &len), ZS_RECV_MESSAGE);
+            CU_ASSERT_FATAL(len == SIZE);
+            kept[i] = n.ch.keep(n.ch.self);
+            bytes[i] = kept[i] != NULL ? msg : NULL;
+        }
+        for (int i = 0; i < KEPT; i++) {
+            if (kept[i] == NULL)
+                continue;
+            CU_ASSERT(bytes[i][0] == 'a' + i && memcmp(bytes[i], bytes[i] + 1, SIZE - 1) == 0);
+            n.ch.release(n.ch.self, kept[i]);
+        }
+    }
+    free(block);
+    near_close(&n);
+}
+
 /* ---- ends and errors ---------------------------------------------------------------------- */
 
 void transport_contract_refusal(const struct transport_subject *s)

@@ -38,6 +38,7 @@ struct transport_subject {
     X(ends, "an end is told both ways, and stays")                                                 \
     X(vanished, "a far side that vanishes is a lost connection, after what it sent")               \
     X(nothing, "recv with a timeout says that there is nothing")                                   \
+    X(kept, "messages that are kept stay as they came")                                            \
     X(cancel_recv, "a cancel ends a recv")                                                         \
     X(cancel_send, "a cancel ends a send that nobody reads")                                       \
     X(deadline, "a deadline that is past ends a recv")                                             \

@@ -308,6 +308,33 @@ static void test_finish_sends_copy_done_once(void)
     pair_close(&p);
 }
 
+static void test_kept_messages_stay_until_released(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    void *kept[COPY_KEPT + 1];
+    const char *bytes[COPY_KEPT + 1];
+    pair_open(&p);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i <= COPY_KEPT; i++) {
+            char text[8] = {(char)('a' + i)};
+            const void *msg = NULL;
+            uint64_t len = 0;
+            client_send(p.client, 'd', text, sizeof text);
+            CU_ASSERT_FATAL(p.channel.recv(p.channel.self, -1, &msg, &len, &e) == ZS_RECV_MESSAGE);
+            kept[i] = p.channel.keep(p.channel.self);
+            bytes[i] = msg;
+            CU_ASSERT((kept[i] != NULL) == (i < COPY_KEPT)); /* no more than it says */
+        }
+        for (unsigned i = 0; i < COPY_KEPT; i++) {
+            CU_ASSERT(bytes[i][0] == (char)('a' + i));
+            if (round == 0 || i % 2 == 0) /* the close gives back the others */
+                p.channel.release(p.channel.self, kept[i]);
+        }
+    }
+    pair_close(&p);
+}
+
 SUITE("pageserver/copyboth",
       {"each message of a client means what it says", test_what_a_client_can_send},
       {"a message that is too long is refused", test_a_message_that_is_too_long},
@@ -315,4 +342,5 @@ SUITE("pageserver/copyboth",
       {"one thread sends while another receives", test_one_thread_sends_and_another_receives},
       {"a cancelled send leaves whole messages", test_a_cancelled_send_leaves_whole_messages},
       {"a client that left ends a send", test_a_client_that_left_ends_a_send},
-      {"finish is CopyDone, once", test_finish_sends_copy_done_once})
+      {"finish is CopyDone, once", test_finish_sends_copy_done_once},
+      {"kept messages stay until released", test_kept_messages_stay_until_released})
