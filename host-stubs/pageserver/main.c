@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,11 @@ static void scrub_environment(void)
         at = environ;
     }
 }
+
+/* glibc raises the size from which memory is mapped, and given back when freed, to whatever was
+ * freed last; values of 8 MiB that pass through several threads then stay in each thread's
+ * arena (290 MiB after a push of 38 of them, and 25 with this).  Batches stay below it. */
+#define MAPPED_FROM_BYTES (2 << 20)
 
 /* ---- init and user -------------------------------------------------------------------- */
 
@@ -184,6 +190,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return printed(status);
     (void)umask(077);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
     scrub_environment();
     switch (o.verb) {
     case VERB_INIT:
