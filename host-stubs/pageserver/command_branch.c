@@ -15,15 +15,11 @@ static const char *const branch_columns[] = {
 static int send_row(const struct zs_session *session, const struct zs_branch_info *info,
                     struct zs_error *e)
 {
-    const char *const row[BRANCH_COLUMNS] = {
-        info->name,
-        timeline_text(info->timeline).s,
-        lsn_text(info->last_valid_lsn).s,
-        lsn_text(info->gc_cutoff_lsn).s,
-        digest_text(info->digest).s,
-        number_text(info->records).s,
-        number_text(info->bytes).s,
-    };
+    struct hex_text timeline = timeline_text(info->timeline), digest = digest_text(info->digest);
+    struct lsn_text last = lsn_text(info->last_valid_lsn), cutoff = lsn_text(info->gc_cutoff_lsn);
+    struct number_text records = number_text(info->records), bytes = number_text(info->bytes);
+    const char *const row[BRANCH_COLUMNS] = {info->name, timeline.s, last.s, cutoff.s,
+                                             digest.s,   records.s,  bytes.s};
     return session->row(session->self, row, BRANCH_COLUMNS, e);
 }
 

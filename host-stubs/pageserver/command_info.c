@@ -60,15 +60,13 @@ static int32_t run_status(void *self, const struct zs_session *session, const ch
     (void)modules_list(&s->modules, count_module, &modules);
     (void)gmtime_r(&s->started, &tm);
     (void)strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    const char *const row[] = {PAGESERVER_NAME,
-                               PAGESERVER_VERSION,
-                               number_text((uint64_t)getpid()).s,
-                               started,
-                               s->listener.address,
-                               number_text(sessions_count(&s->sessions)).s,
-                               number_text(branches).s,
-                               number_text(modules).s,
-                               number_text(kv_disk_bytes(s->kv)).s};
+    struct number_text pid = number_text((uint64_t)getpid()),
+                       sessions = number_text(sessions_count(&s->sessions)),
+                       nbranches = number_text(branches), nmodules = number_text(modules),
+                       bytes = number_text(kv_disk_bytes(s->kv));
+    const char *const row[] = {PAGESERVER_NAME, PAGESERVER_VERSION,  pid.s,
+                               started,         s->listener.address, sessions.s,
+                               nbranches.s,     nmodules.s,          bytes.s};
     TRY(session->columns(session->self, names, sizeof names / sizeof *names, e));
     return session->row(session->self, row, sizeof row / sizeof *row, e);
 }

@@ -80,13 +80,10 @@ int32_t run_import(void *self, const struct zs_session *session, const char *arg
     const char *result = r.created ? "created" : r.changed ? "changed" : "unchanged";
     log_line(&s->log, ZS_LOG_INFO, "import into %s by %s: %s, %s to %s", a.words[0], session->user,
              result, lsn_text(r.from_lsn).s, lsn_text(r.to_lsn).s);
-    const char *const row[] = {a.words[0],
-                               result,
-                               lsn_text(r.from_lsn).s,
-                               lsn_text(r.to_lsn).s,
-                               number_text(r.records).s,
-                               number_text(r.bytes).s,
-                               number_text(ms).s};
+    struct lsn_text from = lsn_text(r.from_lsn), to = lsn_text(r.to_lsn);
+    struct number_text records = number_text(r.records), bytes = number_text(r.bytes),
+                       took = number_text(ms);
+    const char *const row[] = {a.words[0], result, from.s, to.s, records.s, bytes.s, took.s};
     TRY(session->columns(session->self, names, sizeof names / sizeof *names, e));
     return session->row(session->self, row, sizeof row / sizeof *row, e);
 }
@@ -112,8 +109,10 @@ int32_t run_export(void *self, const struct zs_session *session, const char *arg
     TRY(error_check(pgdata_export(kv_store(s->kv), a.words[0], lsn, a.words[1], &watch, &r, e), e,
                     "export"));
     uint64_t ms = (uint64_t)(clock_now_ns() - begin) / 1000000;
-    const char *const row[] = {a.words[0], lsn_text(r.to_lsn).s, number_text(r.records).s,
-                               number_text(r.bytes).s, number_text(ms).s};
+    struct lsn_text to = lsn_text(r.to_lsn);
+    struct number_text records = number_text(r.records), bytes = number_text(r.bytes),
+                       took = number_text(ms);
+    const char *const row[] = {a.words[0], to.s, records.s, bytes.s, took.s};
     TRY(session->columns(session->self, names, sizeof names / sizeof *names, e));
     return session->row(session->self, row, sizeof row / sizeof *row, e);
 }

@@ -69,7 +69,9 @@ int ask_decode(const char *text, size_t len, struct ask_message *m, struct zs_er
 static void put_item(struct json_out *j, cJSON *items, const uint8_t key[ZS_KEY_BYTES],
                      const char *middle, struct zs_digest sum)
 {
-    const char *const texts[] = {key_hex(key).s, middle, digest_text(sum).s};
+    struct key_hex where = key_hex(key);
+    struct hex_text hash = digest_text(sum);
+    const char *const texts[] = {where.s, middle, hash.s};
     cJSON *item = cJSON_CreateStringArray(texts, 3);
     if (item == NULL || !cJSON_AddItemToArray(items, item)) {
         cJSON_Delete(item);
