@@ -13,7 +13,7 @@ struct stub_writer {
     const struct zs_module *module;
     struct zs_writer *notes;
     char branch[ZS_BRANCH_NAME_MAX + 1];
-    zs_lsn last_lsn, sealed_lsn;
+    zs_lsn sealed_lsn;
     uint64_t seal_bytes, bytes; /* bytes since the last seal */
 };
 
@@ -29,7 +29,6 @@ int stub_writer_open(struct stub_store *store, const struct zs_module *module, v
         return error_memory(e);
     *w = (struct stub_writer){.store = store,
                               .module = module,
-                              .last_lsn = info.last_valid_lsn,
                               .sealed_lsn = info.last_valid_lsn,
                               .seal_bytes = seal_bytes};
     (void)snprintf(w->branch, sizeof w->branch, "%s", branch);
@@ -51,7 +50,7 @@ static int write_sealed(struct stub_writer *w, struct stub_write *write, struct 
     int rc = stub_store_write_with(w->store, w->branch, write, e);
     w->module->writer_sealed(w->notes, rc == ZS_OK);
     TRY(rc);
-    w->sealed_lsn = w->last_lsn = write->upto_lsn;
+    w->sealed_lsn = write->upto_lsn;
     w->bytes = 0;
     return ZS_OK;
 }
@@ -70,15 +69,16 @@ int stub_writer_write(struct stub_writer *w, const struct zs_record *records, ui
     w->module->writer_note(w->notes, keys, n, upto_lsn);
     if (w->bytes >= w->seal_bytes)
         return write_sealed(w, &write, e);
-    TRY(stub_store_write_with(w->store, w->branch, &write, e));
-    w->last_lsn = upto_lsn;
-    return ZS_OK;
+    return stub_store_write_with(w->store, w->branch, &write, e);
 }
 
 int stub_writer_seal(struct stub_writer *w, struct zs_error *e)
 {
-    struct stub_write write = {.upto_lsn = w->last_lsn};
-    return w->last_lsn > w->sealed_lsn ? write_sealed(w, &write, e) : ZS_OK;
+    const struct zs_store *table = stub_store_table(w->store);
+    struct zs_branch_info now = {.struct_size = sizeof now};
+    TRY(table->branch_find(table->self, w->branch, &now, e));
+    struct stub_write write = {.upto_lsn = now.last_valid_lsn}; /* an ingest may have moved it */
+    return write.upto_lsn > w->sealed_lsn ? write_sealed(w, &write, e) : ZS_OK;
 }
 
 void stub_writer_close(struct stub_writer *w)

@@ -157,7 +157,8 @@ struct zs_host {
  * gap in the map, and is scanned when it is asked for.  A host that replays that WAL through
  * writer_note opens with the LSN of the last seal in place of it, and there is no gap.
  *
- * A key that is not noted is a lie: the history digest finds it, at the price of a second,
+ * While a writer is open, all that is written to its timeline is noted or comes through the
+ * module.  A key that is not noted is a lie: the history digest finds it, at the price of a second,
  * full scan.  A key too many costs a seek.  The module adds by itself what it ingests into
  * the timeline meanwhile.
  * Memory: up to 24 MiB per writer, where that many keys change between two seals; beyond
