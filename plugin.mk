@@ -58,7 +58,7 @@ uses_libpq := libpq model base
 uses_command := command sync wire transport store stub model base
 uses_cli := cli transport model base
 uses_stub := stub store model base
-uses_kv := kv store model base
+uses_kv := kv sync wire store model base
 uses_pgdata := pgdata kv store stub model base
 uses_pageserver := pageserver pgdata kv store model base
 
