@@ -253,6 +253,14 @@ check-tsan: deps
 demo: deps
 	$(again) all
 	@tests/demo/demo.sh
+$(BUILD)/tests/bench/map_size: $(call objects_of,tests/bench/map_size.c) $(call archives,$(uses_sync))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+.PHONY: run-bench-map bench-map
+run-bench-map: $(BUILD)/tests/bench/map_size
+	@$<
+bench-map: deps
+	$(again) run-bench-map
 bench: deps-bench
 	$(again) all bench-tools
 	@tests/bench/bench.sh
@@ -438,6 +446,7 @@ help:
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"
 	@echo "  profile        where a push spends its time, stage by stage"
+	@echo "  bench-map      what a change map takes in memory and on disk, per TiB"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"
 	@echo "  format         clang-format; format-check only looks; tidy lints (deps-lint installs both)"
 	@echo "  clean          remove $(BUILD)/"
