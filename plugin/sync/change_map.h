@@ -1,5 +1,5 @@
 /* change_map.h - a sparse set of changed keys, and its durable form.
- * Flow: sync/changes fills one per commit and merges old ones; sync/send walks one in
+ * Flow: sync/recording and sync/notes fill one per commit and merges old ones; sync/send walks one in
  * place of a scan.  No I/O here.
  *
  * A key is a 14-byte prefix and a block number; the set is a sorted array of prefixes,
