@@ -171,7 +171,8 @@ static void test_what_holds_only_where_more_is_allowed(void)
         {"postgresql://h?sslcert=a&sslkey=b", NULL},
         {"postgresql://h?sslcert=a", "go together"},
         {"postgresql://h?sslkey=a", "go together"},
-        {"postgresql://h?sslrootcert=" HOST_64 HOST_64 HOST_64 HOST_16 HOST_16 HOST_16 "123456789012"
+        {"postgresql://h?sslrootcert=" HOST_64 HOST_64 HOST_64 HOST_16 HOST_16 HOST_16
+         "123456789012"
          "2345",
          "\"sslrootcert\""},
         {"postgresql://%2Ftmp%01", "a character"},
