@@ -206,6 +206,17 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
+# Every byte of a small repository's files, changed one at a time (tests/crash/test_flips.c);
+# `check` tries a sample.
+FLIPS := $(BUILD)/tests/crash/test_flips
+$(FLIPS): $(call objects_of,tests/crash/test_flips.c) $(SUPPORT) \
+		$(call archives,sync wire kv store model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+.PHONY: flips
+flips: $(FLIPS)
+	@FLIPS_STEP=1 $(FLIPS)
+
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
 # Plays hostile peers against a running server (tests/integration/hostile_peer.sh).
@@ -220,8 +231,8 @@ abi: all
 	@tests/run -j $(JOBS) abi $(ABI)
 integration: all $(PEER)
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
-run-check: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY)
-	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(CONTRACT) $(UNIT) $(REPLAY)
+run-check: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY) $(FLIPS)
+	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(FLIPS) $(CONTRACT) $(UNIT) $(REPLAY)
 run-asan: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY) $(BUILD)/tests/load/load
 	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
 		$(UNIT) $(REPLAY)
@@ -444,6 +455,7 @@ help:
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
 	@echo "  mutation       break sync, wire and store in MUTANTS=$(MUTANTS) ways: does a test notice?  SEED=$(SEED)"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
+	@echo "  flips          change every byte of a small repository's files in turn"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"
 	@echo "  profile        where a push spends its time, stage by stage"
 	@echo "  bench-map      what a change map takes in memory and on disk, per TiB"

@@ -186,8 +186,10 @@ static int check_log(void *context, const char *path, struct zs_error *e)
 static int engine_start(struct kv *kv, int create, struct zs_error *e)
 {
     char *error = NULL;
-    if (!create)
+    if (!create) {
         TRY(logs_visit(kv->db_dir, check_log, NULL, e));
+        TRY(tails_check(kv->db_dir, e));
+    }
     kv->db = rocksdb_open(kv->options, kv->db_dir, &error);
     if (error != NULL && (strstr(error, "While lock file") != NULL ||
                           strstr(error, "lock hold by current process") != NULL)) {

@@ -14,6 +14,7 @@
  *   kv_manifest.c  what is on disk of one
  *   kv_sst.cc    writing such a file
  *   kv_log.c     the engine's logs, looked through before it reads them
+ *   kv_tail.c    what a sorted file says of itself, before the engine reads it
  *   kv_verify.c  every checksum on disk, for a verification
  *   kv_layout.c  keys and values
  *
@@ -120,6 +121,13 @@ int log_check(const char *path, struct zs_error *e);
 /* Each write-ahead log, and the manifest in use; what is not ZS_OK ends it. */
 int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path, struct zs_error *),
                void *context, struct zs_error *e);
+
+/* ---- kv_tail.c --------------------------------------------------------------------- */
+
+/* XX001 names the file. */
+int tail_check(const char *path, struct zs_error *e);
+/* Every sorted file in the folder. */
+int tails_check(const char *db_dir, struct zs_error *e);
 
 /* ---- kv_write.c -------------------------------------------------------------------- */
 

@@ -92,6 +92,8 @@ char *sst_writer_finish(struct sst_writer *writer)
 
 char *sst_verify(const char *path)
 {
+    if (tail_is_whole(path) == 0)
+        return strdup("Corruption: what the file says of itself is not as it was written");
     return text_of([&] {
         rocksdb::SstFileReader reader(file_options());
         const rocksdb::Status opened = reader.Open(path);

@@ -31,6 +31,9 @@ char *sst_writer_finish(struct sst_writer *writer);
 typedef int (*sst_visit)(void *context, const char *key, size_t key_len);
 char *sst_keys(const char *path, sst_visit visit, void *context, int *ended);
 
+/* kv_tail.c: may the engine open the file? */
+int tail_is_whole(const char *path);
+
 /* Is a finished file as it was written?  Reads all of it. */
 char *sst_verify(const char *path);
 

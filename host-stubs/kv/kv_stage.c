@@ -171,6 +171,8 @@ int stage_delete(struct stage *s, const char *key, size_t key_len, struct zs_err
 int stage_ingest(struct stage *s, struct zs_error *e)
 {
     TRY(stage_finish(s, e));
+    for (size_t i = 0; i < s->nfiles; i++)
+        TRY(tail_check(s->files[i], e));
     rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
     if (options == NULL)
         return error_memory(e);
