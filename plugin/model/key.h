@@ -11,10 +11,10 @@
 #define KEY_PREFIX_BYTES (ZS_KEY_BYTES - 4) /* in front of the block number */
 
 struct key_text {
-    char s[2 * KEY_PREFIX_BYTES + sizeof " block 4294967295"];
+    char s[KEY_PREFIX_BYTES * 2u + sizeof " block 4294967295"];
 };
 struct key_hex {
-    char s[2 * ZS_KEY_BYTES + 1];
+    char s[ZS_KEY_BYTES * 2u + 1];
 };
 
 struct key_text key_text(const uint8_t key[ZS_KEY_BYTES]);

@@ -117,7 +117,7 @@ static int verify_stage(struct verify *v, bool *found, struct zs_error *e)
 static void thin_out(struct verify *v)
 {
     for (uint32_t i = 0; 2 * i < v->n; i++)
-        v->intervals[i] = v->intervals[2 * i];
+        v->intervals[i] = v->intervals[(size_t)2 * i];
     v->n = (v->n + 1) / 2;
 }
 
