@@ -217,6 +217,16 @@ $(FLIPS): $(call objects_of,tests/crash/test_flips.c) $(SUPPORT) \
 flips: $(FLIPS)
 	@FLIPS_STEP=1 $(FLIPS)
 
+# Programs that make things fail: the module whole, two hosts in memory, import.
+CRASH := $(BUILD)/tests/crash/test_memory
+CRASH_SCRIPTS := tests/crash/kill.sh
+$(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
+$(CRASH): $(BUILD)/obj/tests/crash/test_memory.o $(BUILD)/obj/tests/crash/alloc.o \
+		$(BUILD)/obj/plugin/plugin.o $(SUPPORT) \
+		$(call archives,pgdata command sync wire transport kv store stub model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
 # Plays hostile peers against a running server (tests/integration/hostile_peer.sh).
@@ -231,11 +241,12 @@ abi: all
 	@tests/run -j $(JOBS) abi $(ABI)
 integration: all $(PEER)
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
-run-check: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY) $(FLIPS)
-	@tests/run -j $(JOBS) check $(INTEGRATION) $(ABI) $(FLIPS) $(CONTRACT) $(UNIT) $(REPLAY)
-run-asan: all $(PEER) $(UNIT) $(CONTRACT) $(REPLAY) $(BUILD)/tests/load/load
-	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
+run-check: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(FLIPS)
+	@tests/run -j $(JOBS) check $(CRASH_SCRIPTS) $(INTEGRATION) $(ABI) $(FLIPS) $(CONTRACT) $(CRASH) \
 		$(UNIT) $(REPLAY)
+run-asan: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(BUILD)/tests/load/load
+	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
+		$(CRASH) $(UNIT) $(REPLAY)
 # The load's server is one without ThreadSanitizer, in PLAIN; its clients are watched.
 run-tsan: $(MODULES) $(UNIT_TSAN) $(CONTRACT_TSAN) $(BUILD)/tests/load/load
 	@SHORT=1 BUILD=$(PLAIN) LOAD_CLIENT_BUILD=$(abspath $(BUILD)) \
@@ -395,6 +406,15 @@ mutation: deps
 	@.ci/deps $(DEPS_MUTATION)
 	tests/mutation/mutate $(BUILD)/mutation --mutants $(MUTANTS) --seed $(SEED) --jobs $(JOBS)
 
+# ---- torture: many more kills than in check --------------------------------------------
+
+TORTURE_KILLS ?= 500
+.PHONY: torture run-torture
+run-torture: all
+	@TORTURE_KILLS=$(TORTURE_KILLS) tests/crash/kill.sh
+torture: deps
+	$(again) run-torture
+
 # ---- install -------------------------------------------------------------------------
 
 bindir := $(PREFIX)/bin
@@ -437,7 +457,7 @@ format-check:
 	clang-format --dry-run -Werror $(C_FILES) $(CXX_FILES) $(HEADERS)
 tidy:
 	@printf '%s\n' $(C_FILES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c11 $(CPPFLAGS_ALL)
-	shellcheck -x .ci/run .ci/deps tests/run $(ABI) $(INTEGRATION) tests/demo/*.sh tests/bench/*.sh tests/load/*.sh
+	shellcheck -x .ci/run .ci/deps tests/run $(ABI) $(INTEGRATION) $(CRASH_SCRIPTS) tests/demo/*.sh tests/bench/*.sh tests/load/*.sh
 clean:
 	rm -rf $(BUILD)
 
@@ -447,6 +467,7 @@ help:
 	@echo "  deps           install what is missing from Debian's packages (root or sudo)"
 	@echo "  demo           a PostgreSQL database travels between pageservers, on screen"
 	@echo "  check          every test; one by one: unit contract abi integration, unit-ROOM"
+	@echo "  torture        SIGKILL of each process TORTURE_KILLS=$(TORTURE_KILLS) times, TORTURE_SEED to draw the same again"
 	@echo "  check-asan     with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "  check-tsan     with ThreadSanitizer"
 	@echo "  valgrind       the unit tests under valgrind"

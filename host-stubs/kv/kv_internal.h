@@ -136,6 +136,9 @@ int tails_check(const char *db_dir, struct zs_error *e);
 #define RESERVE_COMMIT ((size_t)8 << 20)
 #define RESERVE_REMOVE ((size_t)256 << 10)
 
+/* 58030, with the hint to start the server again, once a write has failed. */
+int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e);
+
 /* Write a batch.  53100 if it would not fit, and then nothing was tried. */
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,
                  const char *doing, struct zs_error *e);

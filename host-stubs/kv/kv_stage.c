@@ -170,6 +170,8 @@ int stage_delete(struct stage *s, const char *key, size_t key_len, struct zs_err
 
 int stage_ingest(struct stage *s, struct zs_error *e)
 {
+    static const char doing[] = "take over the incoming records";
+    TRY(engine_still_writes(s->kv, doing, e));
     TRY(stage_finish(s, e));
     for (size_t i = 0; i < s->nfiles; i++)
         TRY(tail_check(s->files[i], e));
@@ -181,7 +183,10 @@ int stage_ingest(struct stage *s, struct zs_error *e)
     rocksdb_ingest_external_file(s->kv->db, (const char *const *)s->files, s->nfiles, options,
                                  &error);
     rocksdb_ingestexternalfileoptions_destroy(options);
-    return engine_check(error, "take over the incoming records", e);
+    if (engine_check(error, doing, e) == ZS_OK)
+        return ZS_OK;
+    atomic_store(&s->kv->write_failed, true); /* a next write might end the process */
+    return ZS_FAIL;
 }
 
 void stage_close(struct stage *s)

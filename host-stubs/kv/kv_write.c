@@ -2,7 +2,8 @@
  * RocksDB 7.8 that could not append to its log goes on with the same log when the disk
  * has room again, and then aborts the process over a failed assertion.  So a batch that
  * would not fit is refused before it gets there; and should one fail all the same, no
- * other follows until the store is opened again, which recovers.
+ * other follows until the store is opened again, which recovers.  The same holds once it
+ * could not take over a file.
  * Threads: any. */
 #include "kv/kv_internal.h"
 
@@ -25,16 +26,21 @@ static int check_room(const struct kv *kv, size_t bytes, size_t reserve, const c
     return error_hint(e, "Free space on the disk of the repository and try again.");
 }
 
+int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e)
+{
+    if (!atomic_load(&kv->write_failed))
+        return ZS_OK;
+    error_set(e, ZS_IO_ERROR, "could not %s: a write to this store failed before", doing);
+    return error_hint(e, "See that the disk is sound and has room, then start the server "
+                         "again: zenith stop, zenith start.");
+}
+
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,
                  const char *doing, struct zs_error *e)
 {
     size_t bytes = 0;
     (void)rocksdb_writebatch_data(batch, &bytes);
-    if (atomic_load(&kv->write_failed)) {
-        error_set(e, ZS_IO_ERROR, "could not %s: a write to this store failed before", doing);
-        return error_hint(e, "See that the disk is sound and has room, then start the server "
-                             "again: zenith stop, zenith start.");
-    }
+    TRY(engine_still_writes(kv, doing, e));
     TRY(check_room(kv, bytes, reserve, doing, e));
     char *error = NULL;
     rocksdb_write(kv->db, sync ? kv->synced : kv->unsynced, batch, &error);

@@ -13,7 +13,7 @@
 int conn_init(struct conn *c, int fd, struct zs_error *e)
 {
     inbox_init(&c->in);
-    c->out = (struct wire_buf){0};
+    c->out = wire_buf_over(c->out_room, sizeof c->out_room);
     c->out_sent = 0;
     atomic_init(&c->broken, false);
     int rc = stream_init(&c->stream, fd, e);
@@ -84,8 +84,7 @@ static int append(struct conn *c, struct wire_buf *b)
         wire_bytes(&c->out, b->data, b->len);
     bool failed = b->failed || c->out.failed;
     wire_buf_fini(b);
-    if (c->out.failed) /* what is in it may end in the middle of a message */
-        atomic_store(&c->broken, true);
+    c->out.failed = false; /* nothing was added: something shorter may fit, as an error */
     return failed ? ZS_FAIL : ZS_OK;
 }
 
@@ -127,8 +126,10 @@ enum progress conn_write_some(struct conn *c, const uint8_t **body, size_t *len)
         size_t head = c->out.len - c->out_sent;
         if (head == 0) {
             c->out_sent = c->out.len = 0;
-            if (c->out.capacity > OUT_KEEP)
+            if (c->out.capacity > OUT_KEEP) {
                 wire_buf_fini(&c->out);
+                c->out = wire_buf_over(c->out_room, sizeof c->out_room);
+            }
             if (*len == 0)
                 return PROGRESS_DONE;
         }

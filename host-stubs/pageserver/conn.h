@@ -20,9 +20,10 @@
 
 struct conn {
     struct stream stream;
-    struct inbox in;     /* under read_lock while a copy runs */
-    struct wire_buf out; /* under write_lock */
-    size_t out_sent;     /* of out, already on its way */
+    struct inbox in;                   /* under read_lock while a copy runs */
+    struct wire_buf out;               /* under write_lock */
+    size_t out_sent;                   /* of out, already on its way */
+    uint8_t out_room[WIRE_ERROR_ROOM]; /* where out begins: errors are told without memory */
     pthread_mutex_t read_lock, write_lock;
     atomic_bool broken; /* nothing more can be said to this client */
 };

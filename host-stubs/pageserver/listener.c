@@ -156,21 +156,6 @@ static void tune_tcp(int fd)
         (void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof on);
 }
 
-/* Say why and hang up, without a thread and without waiting. */
-static void turn_away(int fd, const struct zs_error *why)
-{
-    struct wire_buf b = {0};
-    wire_error(&b, "FATAL", why);
-    if (!b.failed)
-        (void)send(fd, b.data, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    wire_buf_fini(&b);
-    (void)shutdown(fd, SHUT_WR);
-    char unread[WIRE_LOGIN_MAX]; /* left unread, it would reset the connection at once */
-    ssize_t n = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
-    (void)n;
-    (void)close(fd);
-}
-
 static void accept_one(struct server *s, int listening, bool is_local)
 {
     int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -185,7 +170,7 @@ static void accept_one(struct server *s, int listening, bool is_local)
     struct zs_error why;
     if (sessions_reserve(&s->sessions, is_local, &why) != ZS_OK) {
         log_error(&s->log, ZS_LOG_WARNING, "connection turned away", &why);
-        turn_away(fd, &why);
+        reply_turn_away(fd, &why);
         return;
     }
     if (!is_local)

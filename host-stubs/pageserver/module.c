@@ -223,6 +223,10 @@ static int open_object(struct modules *m, struct module *module, struct zs_error
     module->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (module->handle == NULL) {
         const char *why = dlerror(); /* NOLINT(concurrency-mt-unsafe): glibc's is per thread */
+        if (dlopen_lacked_memory(why)) {
+            (void)error_memory(e); /* and glibc may keep half of it, which fails from then on */
+            return error_hint(e, "Give the server more memory and start it again.");
+        }
         error_set(e, ZS_NOT_SUPPORTED, "the module %s cannot be loaded", path);
         error_detail(e, "%s", why != NULL ? why : "The loader does not say why.");
         return error_hint(e, "Give a complete shared object, with all libraries it needs.");

@@ -92,7 +92,8 @@ int wire_header_parse(enum wire_phase phase, const uint8_t *bytes, struct wire_h
 
 void wire_buf_fini(struct wire_buf *b)
 {
-    free(b->data);
+    if (!b->borrowed)
+        free(b->data);
     *b = (struct wire_buf){0};
 }
 
@@ -102,11 +103,14 @@ static uint8_t *wire_room(struct wire_buf *b, size_t n)
         return NULL;
     if (b->capacity - b->len < n) {
         size_t capacity = b->capacity * 2 + n + 256;
-        uint8_t *data = realloc(b->data, capacity);
+        uint8_t *data = realloc(b->borrowed ? NULL : b->data, capacity);
         if (data == NULL) {
             b->failed = true;
             return NULL;
         }
+        if (b->borrowed && b->len > 0)
+            memcpy(data, b->data, b->len);
+        b->borrowed = false;
         b->data = data;
         b->capacity = capacity;
     }

@@ -46,11 +46,18 @@ const char *wire_type_name(uint8_t type);
 
 /* Grows; after a failed allocation it takes no more and `failed` stays set. */
 struct wire_buf {
-    uint8_t *data; /* owned */
+    uint8_t *data; /* owned, but for `borrowed` */
     size_t len, capacity;
     size_t open; /* where the open message's length stands */
-    bool failed;
+    bool failed, borrowed;
 };
+
+/* One that begins in the caller's room: what fits can be said without memory. */
+#define WIRE_ERROR_ROOM 3072 /* any error or end of a command */
+static inline struct wire_buf wire_buf_over(uint8_t *room, size_t n)
+{
+    return (struct wire_buf){.data = room, .capacity = n, .borrowed = true};
+}
 
 void wire_buf_fini(struct wire_buf *b);
 void wire_begin(struct wire_buf *b, uint8_t type);

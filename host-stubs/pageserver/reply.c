@@ -6,6 +6,8 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define FLUSH_BYTES 65536u /* rows are written out in pieces of this size */
 #define COLUMNS_MAX 1600u  /* PostgreSQL's limit; clients count on it */
@@ -80,9 +82,25 @@ void reply_init(struct reply *r, struct conn *conn, struct cancel *cancel, uint3
 int reply_error(struct conn *conn, const char *severity, const struct zs_error *why,
                 struct zs_error *e)
 {
-    struct wire_buf b = {0};
+    uint8_t room[WIRE_ERROR_ROOM];
+    struct wire_buf b = wire_buf_over(room, sizeof room);
     wire_error(&b, severity, why);
     return conn_put(conn, &b, e);
+}
+
+void reply_turn_away(int fd, const struct zs_error *why)
+{
+    uint8_t room[WIRE_ERROR_ROOM];
+    struct wire_buf b = wire_buf_over(room, sizeof room);
+    wire_error(&b, "FATAL", why);
+    if (!b.failed)
+        (void)send(fd, b.data, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    wire_buf_fini(&b);
+    (void)shutdown(fd, SHUT_WR);
+    char unread[WIRE_LOGIN_MAX]; /* left unread, it would reset the connection at once */
+    ssize_t n = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
+    (void)n;
+    (void)close(fd);
 }
 
 /* "SELECT 3" for rows, so that clients count them; else the command's name. */
@@ -111,7 +129,8 @@ int reply_end(struct reply *r, const char *command, int rc, struct zs_error *e)
         rc = error_set(&why, ZS_CONNECTION_LOST, "%s ended its stream in the middle", command);
     if (rc != ZS_OK)
         return reply_error(r->conn, "ERROR", &why, e);
-    struct wire_buf b = {0};
+    uint8_t room[WIRE_ERROR_ROOM];
+    struct wire_buf b = wire_buf_over(room, sizeof room);
     put_complete(&b, r, command);
     return conn_put(r->conn, &b, e);
 }

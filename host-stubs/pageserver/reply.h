@@ -27,6 +27,9 @@ void reply_init(struct reply *r, struct conn *conn, struct cancel *cancel, uint3
  * Fails only if the client can be told nothing more. */
 int reply_end(struct reply *r, const char *command, int rc, struct zs_error *e);
 
+/* Say why and hang up, without a session, memory, or waiting. */
+void reply_turn_away(int fd, const struct zs_error *why);
+
 /* Put an ErrorResponse ("ERROR", "FATAL"). */
 int reply_error(struct conn *conn, const char *severity, const struct zs_error *why,
                 struct zs_error *e);

@@ -52,7 +52,8 @@ static int farewell(struct session *s, const struct zs_error *why)
 
 static int say_byte(struct session *s, uint8_t byte, const struct patience *p, struct zs_error *e)
 {
-    struct wire_buf b = {0};
+    uint8_t room[1];
+    struct wire_buf b = wire_buf_over(room, sizeof room);
     wire_u8(&b, byte);
     TRY(conn_put(&s->conn, &b, e));
     return conn_flush(&s->conn, p, e);
@@ -137,7 +138,8 @@ static int login_as(struct session *s, struct startup *startup, const struct pat
     TRY(auth_login(&s->conn, s->server->repository.users, startup->user, s->is_local, p, &s->who,
                    e));
     TRY(sessions_promote(&s->server->sessions, &s->entry, e));
-    struct wire_buf b = {0};
+    uint8_t room[WIRE_ERROR_ROOM];
+    struct wire_buf b = wire_buf_over(room, sizeof room);
     put_greeting(&b, s, startup->application);
     TRY(conn_put(&s->conn, &b, e));
     s->conn.in.phase = WIRE_COMMAND;
@@ -182,7 +184,8 @@ static void run_command(struct session *s, struct command *command, const char *
 
 static int put_simple(struct session *s, uint8_t type, struct zs_error *e)
 {
-    struct wire_buf b = {0};
+    uint8_t room[16];
+    struct wire_buf b = wire_buf_over(room, sizeof room);
     wire_begin(&b, type);
     if (type == 'Z')
         wire_u8(&b, 'I'); /* no transaction */
@@ -355,8 +358,9 @@ static int session_make(struct server *server, int fd, bool is_local, struct ses
 {
     struct session *s = calloc(1, sizeof *s);
     if (s == NULL) {
-        (void)close(fd);
-        return error_memory(e);
+        (void)error_memory(e);
+        reply_turn_away(fd, e);
+        return ZS_FAIL;
     }
     s->server = server;
     s->is_local = is_local;

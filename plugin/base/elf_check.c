@@ -55,3 +55,16 @@ enum elf_verdict elf_check(int fd)
         return ELF_NONE;
     return check_segments(fd, &header, size);
 }
+
+bool dlopen_lacked_memory(const char *why)
+{
+    static const char *const said[] = {"annot allocate", "out of memory",
+                                       "cannot create shared object descriptor"};
+    for (size_t i = 0; why != NULL && i < sizeof said / sizeof *said; i++)
+        if (strstr(why, said[i]) != NULL)
+            return true;
+    /* Without a reason behind it: the loader found no room for the file's name. */
+    static const char end[] = "cannot open shared object file";
+    size_t len = why == NULL ? 0 : strlen(why);
+    return len >= sizeof end - 1 && strcmp(why + len - (sizeof end - 1), end) == 0;
+}

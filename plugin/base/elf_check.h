@@ -17,6 +17,10 @@ enum elf_verdict {
 /* Over an open regular file. */
 enum elf_verdict elf_check(int fd);
 
+/* Did dlopen fail, by what dlerror says (or NULL), for want of memory?  glibc tells it in
+ * words only.  Pure. */
+bool dlopen_lacked_memory(const char *why);
+
 /* Do n bytes at `offset` lie within `size`?  Pure. */
 static inline bool elf_within(uint64_t offset, uint64_t n, uint64_t size)
 {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MEMORY_HINT "Try again when the server has more free memory."
+
 /* Which SQLSTATEs may go away by themselves: class 08 cut off in the middle can
  * be resumed; busy, moved, full and down may be better later. */
 static uint8_t retry_class(const char *sqlstate)
@@ -105,6 +107,25 @@ static const char *errno_sqlstate(int errnum)
     }
 }
 
+/* What helps whatever was being done; a caller who knows better replaces it. */
+static const char *errno_hint(int errnum)
+{
+    switch (errnum) {
+    case ENOSPC:
+    case EDQUOT:
+        return "Free space on that disk and try again.";
+    case ENOMEM:
+        return MEMORY_HINT;
+    case EMFILE:
+    case ENFILE:
+        return "Raise the limit of open files (ulimit -n) and start the server again.";
+    case EIO:
+        return "See that the disk is sound; the kernel's log says more about it.";
+    default:
+        return "";
+    }
+}
+
 int error_errno(struct zs_error *e, int errnum, const char *format, ...)
 {
     reset(e, errno_sqlstate(errnum));
@@ -115,13 +136,13 @@ int error_errno(struct zs_error *e, int errnum, const char *format, ...)
     size_t used = strlen(e->message);
     int n = snprintf(e->message + used, sizeof e->message - used, ": %s", strerrordesc_np(errnum));
     mend(e->message + used, n < 0 || (size_t)n >= sizeof e->message - used);
-    return ZS_FAIL;
+    return error_hint(e, "%s", errno_hint(errnum));
 }
 
 int error_memory(struct zs_error *e)
 {
     error_set(e, ZS_OUT_OF_MEMORY, "out of memory");
-    return error_hint(e, "Try again when the server has more free memory.");
+    return error_hint(e, MEMORY_HINT);
 }
 
 bool error_is(const struct zs_error *e, const char *sqlstate)

@@ -33,8 +33,9 @@ int error_hint(struct zs_error *e, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* For a failed system call: the SQLSTATE follows from errnum (ENOSPC and EDQUOT
  * 53100, ENOMEM 53200, EMFILE and ENFILE 53400, EACCES and EPERM 42501, else
- * 58030), and ": " and what errnum means are put behind the message.  Returns
- * ZS_FAIL. */
+ * 58030), and ": " and what errnum means are put behind the message; a full disk, too
+ * little memory, too many open files and EIO get a hint, which error_hint replaces.
+ * Returns ZS_FAIL. */
 int error_errno(struct zs_error *e, int errnum, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* 53200, "out of memory". Returns ZS_FAIL. */

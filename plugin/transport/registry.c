@@ -250,6 +250,10 @@ int registry_load_file(struct registry *r, const char *path, struct zs_error *e)
     void *handle = dlopen(real, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (handle == NULL) {
         const char *why = dlerror(); /* NOLINT(concurrency-mt-unsafe): per thread in glibc */
+        if (dlopen_lacked_memory(why)) {
+            (void)error_memory(e); /* and glibc may keep half of it, which fails from then on */
+            return error_hint(e, "Give the server more memory and start it again.");
+        }
         error_set(e, ZS_NOT_SUPPORTED, "transport %s cannot be loaded", path);
         error_detail(e, "%s", why == NULL ? "" : why);
         return error_hint(e, "Install the libraries that it needs, or remove the file.");
@@ -274,6 +278,17 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* With the loader's words, which say what is missing. */
+static void log_refusal(const struct registry *r, const struct zs_error *refusal)
+{
+    char line[sizeof refusal->message + sizeof refusal->detail + 4];
+    (void)snprintf(line, sizeof line, "%s%s%s%s", refusal->message,
+                   refusal->detail[0] != '\0' ? " (" : "", refusal->detail,
+                   refusal->detail[0] != '\0' ? ")" : "");
+    if (r->host->log != NULL)
+        r->host->log(r->host->self, ZS_LOG_WARNING, line);
+}
+
 int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e)
 {
     struct dirent **names = NULL;
@@ -293,9 +308,8 @@ int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e)
         free(names[i]);
         if (loaded == ZS_OK)
             continue;
-        if (r->host->log != NULL)
-            r->host->log(r->host->self, ZS_LOG_WARNING, refusal.message);
-        if (rc == ZS_OK)
+        log_refusal(r, &refusal);
+        if (rc == ZS_OK || error_is(&refusal, ZS_OUT_OF_MEMORY))
             *e = refusal;
         rc = ZS_FAIL;
     }

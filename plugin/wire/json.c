@@ -64,7 +64,10 @@ int json_in_open(struct json_in *j, const char *message, const char *text, size_
         return error_hint(e, "Run the command again.");
     }
     const char *end = NULL;
+    errno = 0;
     j->root = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+    if (j->root == NULL && errno == ENOMEM) /* cJSON's result alone does not tell them apart */
+        return error_memory(e);
     if (!cJSON_IsObject(j->root) || !only_blanks(end, text + len)) {
         cJSON_Delete(j->root);
         j->root = NULL;

@@ -19,7 +19,7 @@ struct json_in {
 };
 
 /* Parse a whole object of at most 64 KiB and check its "protocol".  XX001 damaged, 08P01,
- * 0A000. */
+ * 0A000, 53200. */
 int json_in_open(struct json_in *j, const char *message, const char *text, size_t len,
                  struct zs_error *e);
 void json_in_close(struct json_in *j);

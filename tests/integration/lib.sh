@@ -141,7 +141,7 @@ in_background() {
 }
 ended() {
     STATUS=0
-    wait "$SLOW" || STATUS=$?
+    wait "$SLOW" 2>/dev/null || STATUS=$?
     collect .slow
 }
 

@@ -62,6 +62,7 @@ static int parse(const char *uri, PQconninfoOption **out, struct zs_error *e)
     free(lower);
     bool parsed = *out != NULL || why != NULL;
     bool unknown = why != NULL && strstr(why, "invalid URI query parameter") != NULL;
+    parsed = parsed && (why == NULL || strstr(why, "out of memory") == NULL);
     if (why != NULL)
         explicit_bzero(why, strlen(why));
     PQfreemem(why);

@@ -100,7 +100,25 @@ static void test_other_kinds(void)
     }
 }
 
+static void test_what_the_loader_says_without_memory(void)
+{
+    static const struct {
+        const char *why;
+        bool memory;
+    } cases[] = {
+        {NULL, false},
+        {"/a.so: cannot allocate symbol search list: Cannot allocate memory", true},
+        {"/a.so: cannot create shared object descriptor", true},
+        {"/a.so: cannot open shared object file", true},
+        {"b.so: cannot open shared object file: No such file or directory", false},
+        {"/a.so: undefined symbol: b", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CU_ASSERT(dlopen_lacked_memory(cases[i].why) == cases[i].memory);
+}
+
 SUITE("base/elf_check", {"a range is within a file or not", test_ranges},
       {"a shared object cut anywhere is found out", test_a_file_that_is_cut_anywhere},
       {"a header that does not fit this machine is none", test_headers_that_are_another_machines},
-      {"what is no shared object is none", test_other_kinds})
+      {"what is no shared object is none", test_other_kinds},
+      {"what the loader says without memory is known", test_what_the_loader_says_without_memory})

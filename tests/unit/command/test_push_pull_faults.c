@@ -220,6 +220,36 @@ static void test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was(void
         }
 }
 
+/* The same after every single byte of a short one. */
+static void test_a_cut_after_every_byte_of_a_short_stream(void)
+{
+    for (int way = 0; way < WAYS; way++) {
+        uint64_t bytes = 1;
+        for (bool cut = true; cut; bytes++) {
+            struct world w;
+            struct client c;
+            world_open(&w);
+            branch_make(&w.a, "main");
+            for (uint64_t seed = 0; seed < 3; seed++)
+                grow_one(&w.a, "main", seed, ZS_KIND_WAL, 100);
+            CLEANUP(free_ptr) char *before = picture(&w.b);
+            stub_faults_arm(&w.near_net,
+                            &(struct stub_fault){.kind = STUB_FAULT_CUT, .cut_bytes = bytes});
+            stub_network_faults(w.net, &w.near_net, NULL);
+            client_open(&c);
+            client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
+            stub_network_faults(w.net, NULL, NULL);
+            cut = c.rc != ZS_OK;
+            if (cut)
+                ASSERT_TEXT(c.e.sqlstate, ZS_CONNECTION_LOST);
+            check_aftermath(&w, way, &c, before, "cut after", bytes);
+            client_close(&c);
+            world_close(&w);
+        }
+        CU_ASSERT(bytes > 500);
+    }
+}
+
 SUITE("command/push_pull_faults",
       {"each call of the sending store may fail", test_each_call_of_the_sending_store_may_fail},
       {"each call of the receiving store may fail", test_each_call_of_the_receiving_store_may_fail},
@@ -227,4 +257,6 @@ SUITE("command/push_pull_faults",
       {"the far error arrives untouched", test_the_far_error_arrives_untouched},
       {"each message may be lost", test_each_message_may_be_lost},
       {"a cut anywhere in the stream leaves the receiver as it was",
-       test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was})
+       test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was},
+      {"a cut after every byte of a short stream leaves the receiver as it was",
+       test_a_cut_after_every_byte_of_a_short_stream})
