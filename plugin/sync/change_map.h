@@ -1,6 +1,6 @@
 /* change_map.h - a sparse set of changed keys, and its durable form.
- * Flow: sync/recording and sync/notes fill one per commit and merges old ones; sync/send walks one in
- * place of a scan.  No I/O here.
+ * Flow: sync/recording and sync/notes fill one per commit, sync/epochs merges old ones, and
+ * sync/selection walks one in place of a scan.  No I/O here.
  *
  * A key is a 14-byte prefix and a block number; the set is a sorted array of prefixes,
  * each with a Roaring bitmap of block numbers.  Dense runs cost a few bytes, scattered
