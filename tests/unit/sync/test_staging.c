@@ -83,8 +83,9 @@ static char told(struct scene *s)
     struct zs_error e = {0};
     const void *msg = NULL;
     uint64_t len = 0;
-    return s->far.recv(s->far.self, 0, &msg, &len, &e) == ZS_RECV_MESSAGE ? *(const char *)msg
-                                                                          : '-';
+    if (s->far.recv(s->far.self, 0, &msg, &len, &e) != ZS_RECV_MESSAGE)
+        return '-';
+    return *(const char *)msg;
 }
 
 /* Sync the one record, close the ingest, and let `state` tell of it. */
@@ -101,20 +102,19 @@ static void keep(struct scene *s)
 static void test_it_is_synced_when_it_is_time(void)
 {
     static const struct {
-        bool store, mine, theirs, acks; /* who can */
+        bool store, mine, theirs, acks, synced; /* who can; and is it? */
         uint64_t every_bytes;
         int64_t age_ns; /* since the last sync */
-        bool synced;
     } cases[] = {
-        {true, true, true, true, 5, 0, true},
-        {true, true, true, false, 5, 0, true},
-        {true, true, true, true, 6, 0, false},
-        {true, true, true, true, 0, 0, false}, /* 32 MiB */
-        {true, true, true, true, 6, STAGING_SYNC_NS, true},
-        {true, true, true, true, 6, STAGING_SYNC_NS / 2, false},
-        {false, true, true, true, 1, STAGING_SYNC_NS, false},
-        {true, false, true, true, 1, STAGING_SYNC_NS, false},
-        {true, true, false, true, 1, STAGING_SYNC_NS, false},
+        {true, true, true, true, true, 5, 0},
+        {true, true, true, false, true, 5, 0},
+        {true, true, true, true, false, 6, 0},
+        {true, true, true, true, false, 0, 0}, /* 32 MiB */
+        {true, true, true, true, true, 6, STAGING_SYNC_NS},
+        {true, true, true, true, false, 6, STAGING_SYNC_NS / 2},
+        {false, true, true, true, false, 1, STAGING_SYNC_NS},
+        {true, false, true, true, false, 1, STAGING_SYNC_NS},
+        {true, true, false, true, false, 1, STAGING_SYNC_NS},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
@@ -300,14 +300,13 @@ static void test_one_that_is_damaged_is_dropped(void)
 static void test_a_failure_says_what_was_kept(void)
 {
     static const struct {
-        bool kept, can;
+        bool kept, can, stays;
         const char *sqlstate, *hint; /* a part of it */
-        bool stays;
     } cases[] = {
-        {true, true, ZS_CONNECTION_LOST, "goes on from 5 %", true},
-        {false, true, ZS_CONNECTION_LOST, "", false},
-        {true, false, ZS_CONNECTION_LOST, "", true},
-        {true, true, ZS_DISK_FULL, "", false}, /* its space is what is needed */
+        {true, true, true, ZS_CONNECTION_LOST, "goes on from 5 %"},
+        {false, true, false, ZS_CONNECTION_LOST, ""},
+        {true, false, true, ZS_CONNECTION_LOST, ""},
+        {true, true, false, ZS_DISK_FULL, ""}, /* its space is what is needed */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0}, ignored = {0};
