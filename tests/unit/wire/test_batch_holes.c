@@ -39,6 +39,16 @@ static void test_the_longest_run_is_found(void)
     }
 }
 
+/* Where one run ended the next one is looked for at the next step, not behind it. */
+static void test_a_run_right_behind_another_is_seen(void)
+{
+    uint8_t *value = value_make(8192, 0, 400);
+    memset(value + 500, 0, 700);
+    struct batch_hole hole = batch_hole_find(value, 8192);
+    CU_ASSERT(hole.at == 500 && hole.len == 700);
+    free(value);
+}
+
 static void test_of_two_runs_the_longer_one_is_taken(void)
 {
     for (int longer = 0; longer < 2; longer++) {
@@ -286,6 +296,7 @@ static void test_holes_do_not_blow_a_batch_up(void)
 }
 
 SUITE("wire/batch_holes", {"the longest run is found", test_the_longest_run_is_found},
+      {"a run right behind another is seen", test_a_run_right_behind_another_is_seen},
       {"of two runs the longer one is taken", test_of_two_runs_the_longer_one_is_taken},
       {"what is found is a whole run of zeros", test_what_is_found_is_a_whole_run_of_zeros},
       {"values come back with their holes", test_values_come_back_with_their_holes},
