@@ -13,7 +13,7 @@ static const struct {
 
 /* Under ThreadSanitizer a run takes seconds: every so many calls, messages and polls. */
 #ifdef __SANITIZE_THREAD__
-#define STEP 5
+#define STEP 17
 #else
 #define STEP 1
 #endif
