@@ -138,6 +138,23 @@ static void test_a_resume_point_that_cannot_be_is_refused(void)
     }
 }
 
+/* What an older peer does not say. */
+static void test_what_is_not_said_is_no(void)
+{
+    static const char offer[] =
+        "{\"protocol\":1,\"verdict\":\"equal\",\"mode\":\"none\",\"timeline\":" ID
+        ",\"from_lsn\":\"0/1\",\"to_lsn\":\"0/10\",\"last\":" POINT "}";
+    struct zs_error e = {0};
+    struct state_message m;
+    struct offer_message o;
+    ASSERT_OK(state_decode(BASE "}", strlen(BASE "}"), &m, &e));
+    CU_ASSERT(!m.exists && !m.digests && !m.dry_run && m.max_rate_bps == 0);
+    CU_ASSERT(m.encodings == 1 && m.encoding == 0 && m.points.count == 0 && !m.resume.present);
+    ASSERT_OK(offer_decode(offer, strlen(offer), &o, &e));
+    CU_ASSERT(!o.digests && !o.resume && !o.more && !o.acks);
+    CU_ASSERT(o.common_lsn == 0 && o.records == 0 && o.bytes == 0);
+}
+
 static void test_a_branch_name_has_room_for_255_bytes(void)
 {
     char text[1024], name[ZS_BRANCH_NAME_MAX + 2];
@@ -159,4 +176,5 @@ SUITE("wire/control_resume",
       {"each flag of an OFFER is its own", test_each_flag_of_an_offer_is_its_own},
       {"an ACK reads back as it was", test_an_ack_reads_back_as_it_was},
       {"a resume point that cannot be is refused", test_a_resume_point_that_cannot_be_is_refused},
+      {"what is not said is no", test_what_is_not_said_is_no},
       {"a branch name has room for 255 bytes", test_a_branch_name_has_room_for_255_bytes})
