@@ -24,7 +24,8 @@ struct batch_writer {
     uint8_t *columns;            /* 18 B keys | lsns | lens | kinds, each for BATCH_MAX_RECORDS */
     uint32_t count;
     uint32_t values_len;
-    uint32_t limit; /* head, values and columns */
+    uint32_t limit;   /* value bytes in a batch */
+    uint32_t records; /* in a batch, at most */
     uint32_t holes_share;
     uint8_t *holes; /* as they travel; NULL until there are some */
     struct batch_packer packer;
@@ -83,7 +84,7 @@ int batch_writer_open(enum batch_encoding encoding, struct batch_writer **out, s
     if (w == NULL)
         return error_memory(e);
     w->encoding = encoding;
-    w->limit = UINT32_MAX;
+    batch_writer_limit(w, UINT32_MAX);
     w->columns = malloc((size_t)BATCH_MAX_RECORDS * BATCH_COLUMN_BYTES);
     if (w->columns == NULL || buffer_reserve(&w->message, NORMAL_CAPACITY, e) != ZS_OK) {
         batch_writer_close(w);
@@ -122,40 +123,27 @@ int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *n
                              ratio, e);
 }
 
+/* Values and records are bounded apart: whatever a store puts into the room that it was
+ * given fits, so that no value ever waits there while the batch before it is closed. */
 void batch_writer_limit(struct batch_writer *w, uint32_t message_bytes)
 {
-    w->limit = message_bytes;
-}
-
-/* Value bytes that the next record may have. */
-static uint32_t room_left(const struct batch_writer *w)
-{
-    uint32_t beside = BATCH_HEAD + (w->count + 1) * BATCH_COLUMN_BYTES;
-    uint32_t most = w->limit > beside ? w->limit - beside : 0;
-    most = most < BATCH_VALUES_BYTES ? most : BATCH_VALUES_BYTES;
-    return most > w->values_len ? most - w->values_len : 0;
-}
-
-/* Does a record of no bytes still fit? */
-static bool has_place(const struct batch_writer *w)
-{
-    uint64_t all = BATCH_HEAD + w->values_len + (w->count + UINT64_C(1)) * BATCH_COLUMN_BYTES;
-    return w->count == 0 ||
-           (w->count < BATCH_MAX_RECORDS && w->values_len <= BATCH_VALUES_BYTES && all <= w->limit);
+    const uint32_t beside = BATCH_HEAD + BATCH_COLUMN_BYTES;
+    uint32_t values = message_bytes > beside ? message_bytes - beside : 1;
+    uint32_t records = message_bytes / 8 / BATCH_COLUMN_BYTES;
+    w->limit = values < BATCH_VALUES_BYTES ? values : BATCH_VALUES_BYTES;
+    w->records = records < BATCH_MAX_RECORDS ? records : BATCH_MAX_RECORDS;
+    w->records = w->records > 0 ? w->records : 1;
 }
 
 void *batch_room(struct batch_writer *w, uint64_t *room_bytes)
 {
-    *room_bytes = room_left(w);
+    *room_bytes = w->values_len < w->limit ? w->limit - w->values_len : 0;
     return w->message.bytes + BATCH_HEAD + w->values_len;
 }
 
 uint64_t batch_room_records(const struct batch_writer *w)
 {
-    uint64_t used = BATCH_HEAD + w->values_len + (uint64_t)w->count * BATCH_COLUMN_BYTES;
-    uint64_t more = w->limit > used ? (w->limit - used) / BATCH_COLUMN_BYTES : 0;
-    more = more == 0 && w->count == 0 ? 1 : more;
-    return more < BATCH_MAX_RECORDS - w->count ? more : BATCH_MAX_RECORDS - w->count;
+    return w->records - w->count;
 }
 
 int batch_add(struct batch_writer *w, const struct zs_record *record, bool *added,
@@ -165,9 +153,10 @@ int batch_add(struct batch_writer *w, const struct zs_record *record, bool *adde
     if (record->len > ZS_VALUE_MAX)
         return error_set(e, ZS_VALUE_TOO_LARGE, "a value of %u bytes is too large; at most %u",
                          record->len, ZS_VALUE_MAX);
-    if (!has_place(w) || (w->count > 0 && record->len > room_left(w)))
+    bool fits = w->values_len + (uint64_t)record->len <= w->limit;
+    if (w->count == w->records || (w->count > 0 && !fits))
         return ZS_OK;
-    if (record->len > BATCH_VALUES_BYTES) /* alone, and larger than a batch */
+    if (!fits) /* alone, and larger than a batch */
         TRY(buffer_reserve(&w->message, BATCH_HEAD + record->len + BATCH_COLUMN_BYTES, e));
 
     uint8_t *place = w->message.bytes + BATCH_HEAD + w->values_len;

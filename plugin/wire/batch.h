@@ -60,8 +60,8 @@ void batch_writer_holes(struct batch_writer *w, uint32_t share);
 int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *ns, double *ratio,
                  struct zs_error *e);
 
-/* Make whole messages no larger than that, but for one of a single record, so that a slow
- * link flows evenly. */
+/* Make whole messages no larger than that, or with many small records an eighth more, so that
+ * a slow link flows evenly; a single record of any size goes alone. */
 void batch_writer_limit(struct batch_writer *w, uint32_t message_bytes);
 
 /* Where a store may put the next values, and how much fits.  Valid until the next

@@ -105,10 +105,11 @@ static void pass_close(void *self)
 static void scene_open(struct scene *s, unsigned options)
 {
     struct zs_error e = {0};
-    static uint8_t page[8192];
+    static uint8_t pages[PAGES][8192];
     struct zs_record records[PAGES];
     memset(s, 0, sizeof *s);
-    memset(page, 'p', sizeof page);
+    for (uint32_t i = 0; i < PAGES; i++)
+        memset(pages[i], 1 + (int)(i % 255), sizeof pages[i]);
     must(stub_store_open(options, &s->store, &e), &e);
     must(transfer_list_open(&s->list, &e), &e);
     conn_init(&s->conn);
@@ -123,7 +124,7 @@ static void scene_open(struct scene *s, unsigned options)
     s->answers = true;
     for (uint32_t i = 0; i < PAGES; i++) {
         records[i] = (struct zs_record){
-            .kind = ZS_KIND_IMAGE, .len = sizeof page, .value = page, .lsn = i + 1};
+            .kind = ZS_KIND_IMAGE, .len = sizeof pages[i], .value = pages[i], .lsn = i + 1};
         put_u32be(records[i].key + 14, i);
     }
     must(stub_store_branch_create(s->store, "main", NULL, NULL, &e), &e);
@@ -174,6 +175,7 @@ struct heard {
     char types[64];
     uint32_t batches, records, smallest, largest; /* records of all batches but the last */
     uint8_t encoding;
+    struct zs_digest sum; /* of what came */
     struct offer_message offer;
     struct commit_message commit;
 };
@@ -206,6 +208,7 @@ static struct heard listen(struct scene *s)
             h.largest = last > h.largest ? last : h.largest;
         }
         last = n;
+        digest_add_records(&h.sum, records, n);
         h.batches++;
         h.records += n;
     }
@@ -282,6 +285,7 @@ static void test_the_lower_rate_holds(void)
         ASSERT_OK(run(&s, (struct send_job){.max_rate_bps = cases[i].mine}, true, &o, &e));
         struct heard h = listen(&s);
         CU_ASSERT(h.records == PAGES && h.largest == cases[i].largest);
+        CU_ASSERT(digest_equal(h.sum, h.commit.sum));
         scene_close(&s);
     }
 }
