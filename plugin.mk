@@ -477,7 +477,7 @@ help:
 	@echo "  mutation       break sync, wire and store in MUTANTS=$(MUTANTS) ways: does a test notice?  SEED=$(SEED)"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  flips          change every byte of a small repository's files in turn"
-	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"500 1500 4500\" (MB)"
+	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"170 500 1500\" (MB)"
 	@echo "  profile        where a push spends its time, stage by stage"
 	@echo "  bench-map      what a change map takes in memory and on disk, per TiB"
 	@echo "  install        PREFIX=$(PREFIX) DESTDIR=;  uninstall takes it away"

@@ -4,7 +4,7 @@
 # turns.  Prints tables; writes table.md, bench.json and plots to BUILD/bench.  Run by
 # `make -f plugin.mk bench`; `tests/bench/readme.sh` puts the result into the README.
 #
-#   BENCH_SIZES   database sizes in MB ("500 1500 4500")
+#   BENCH_SIZES   database sizes in MB ("170 500 1500")
 #   BENCH_ROUNDS  rounds of each (5); medians are told
 #   BENCH_ONLY    some of: first nothing increments several link compression memory (all)
 #   BENCH_MEMORY_MB, BENCH_MEMORY_RECORDS   the branches of `memory` (10240, 10000000)
@@ -15,7 +15,7 @@
 # from B.
 set -u
 ALL_PARTS="first nothing increments several link compression memory"
-ONLY=${BENCH_ONLY:-$ALL_PARTS} SIZES=${BENCH_SIZES:-500 1500 4500} ROUNDS=${BENCH_ROUNDS:-5}
+ONLY=${BENCH_ONLY:-$ALL_PARTS} SIZES=${BENCH_SIZES:-170 500 1500} ROUNDS=${BENCH_ROUNDS:-5}
 TMPDIR=${BENCH_DIR:-/var/tmp}
 HERE=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../integration/lib.sh
