@@ -6,7 +6,7 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 RESULTS=$(realpath -m "${BUILD:-$ROOT/build}")/bench
 cd "$RESULTS/samples" || exit 1
 SIZES=$(for f in size.*.bytes; do [ ! -e "$f" ] || { f=${f#size.} && echo "${f%.bytes}"; }; done | sort -n)
-SMALLEST=$(head -n 1 <<<"$SIZES")
+MIDDLE=$(awk "{v[NR] = \$1} END {print v[int(NR / 2) + 1]}" <<<"$SIZES")
 PERCENTS="0.1 1 10"
 
 # ---- numbers ---------------------------------------------------------------------------------
@@ -83,10 +83,10 @@ wire() {
 }
 
 several() {
-    local s=several.$SMALLEST one four
+    local s=several.$MIDDLE one four
     one=$(median "$s.one") four=$(median "$s.four")
     [ -n "$four" ] || return
-    echo "Four pushes of $(megabytes "$SMALLEST") MB at once: $(milliseconds "$four") ms, one alone" \
+    echo "Four pushes of $(megabytes "$MIDDLE") MB at once: $(milliseconds "$four") ms, one alone" \
         "$(milliseconds "$one") ms: $(awk -v a="$one" -v b="$four" 'BEGIN {printf "%.2f", 4 * a / b}')" \
         "times the throughput of one; the slowest of the four took $(median "$s.spread") times as" \
         "long as the fastest."
@@ -95,14 +95,14 @@ several() {
 
 compression() {
     local method ms base wire link
-    measured "compression.$SMALLEST.*" || return
-    base=$(median "compression.$SMALLEST.none.wire_bytes")
-    row "first push, $(megabytes "$SMALLEST") MB" "loopback, ms" "100 ms link, ms" "bytes on the wire"
+    measured "compression.$MIDDLE.*" || return
+    base=$(median "compression.$MIDDLE.none.wire_bytes")
+    row "first push, $(megabytes "$MIDDLE") MB" "loopback, ms" "100 ms link, ms" "bytes on the wire"
     rule 1 2 3
     for method in none lz4 zstd auto; do
-        ms=$(median "compression.$SMALLEST.$method")
-        wire=$(median "compression.$SMALLEST.$method.wire_bytes")
-        link=$(median "link.$SMALLEST.first.$method")
+        ms=$(median "compression.$MIDDLE.$method")
+        wire=$(median "compression.$MIDDLE.$method.wire_bytes")
+        link=$(median "link.$MIDDLE.first.$method")
         [ -z "$ms" ] || row "\`--compression $method\`" "$(milliseconds "$ms")" \
             "${link:+$(milliseconds "$link")}" "$(awk -v a="$wire" -v b="$base" 'BEGIN {printf "%.0f %%", 100 * a / b}')"
     done
@@ -110,14 +110,14 @@ compression() {
 }
 
 link() {
-    local s=link.$SMALLEST what text
+    local s=link.$MIDDLE what text
     measured "$s.*" || return
     row "link: 100 ms there and back, 2 MiB on the way" "zenith, ms" "one bare TCP stream, ms" \
         "of its speed"
     rule 1 2 3
     for what in first wide 0.1 nothing; do
         case $what in
-        first) text="first push, $(megabytes "$SMALLEST") MB" ;;
+        first) text="first push, $(megabytes "$MIDDLE") MB" ;;
         wide) text="the same, any number of bytes on the way" ;;
         nothing) text="push with nothing to do" ;;
         *) text="push of $what % changed" ;;
