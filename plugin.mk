@@ -218,10 +218,10 @@ flips: $(FLIPS)
 	@FLIPS_STEP=1 $(FLIPS)
 
 # Programs that make things fail: the module whole, two hosts in memory, import.
-CRASH := $(BUILD)/tests/crash/test_memory
+CRASH := $(BUILD)/tests/crash/test_memory $(BUILD)/tests/crash/test_commands
 CRASH_SCRIPTS := tests/crash/kill.sh
 $(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
-$(CRASH): $(BUILD)/obj/tests/crash/test_memory.o $(BUILD)/obj/tests/crash/alloc.o \
+$(CRASH): $(BUILD)/tests/crash/%: $(BUILD)/obj/tests/crash/%.o $(BUILD)/obj/tests/crash/alloc.o \
 		$(BUILD)/obj/plugin/plugin.o $(SUPPORT) \
 		$(call archives,pgdata command sync wire transport kv store stub model base)
 	@mkdir -p $(@D)
