@@ -74,6 +74,11 @@ must "every branch is as it was written, and no client was told what it should n
 wait $swapper
 must "a new module was loaded $MODULES times meanwhile" test "$(grep -c '^zenith_sync' "$WORK/loaded")" = $MODULES
 must "every session is over" poll 60 quiet
+unsound=0
+for branch in $(sql A branch_list | awk '{print $1}'); do
+    z A verify "$branch" --quiet >"$WORK/.out" 2>&1 || { cat "$WORK/.out"; unsound=$((unsound + 1)); }
+done
+must "verify finds every branch sound" same "$unsound" 0
 fds_after=$(descriptors) memory_after=$(anon_kib A)
 cpu=$(awk -v a="$cpu_before" -v b="$(cpu_seconds)" 'BEGIN {print b - a}')
 must "no descriptor is left open" test "$fds_after" -le $((fds_before + 16))
