@@ -396,6 +396,7 @@ load: deps
 
 MUTANTS ?= 200
 SEED ?= 1
+FIRST ?= 1
 DEPS_MUTATION := python3
 
 .PHONY: mutation archives test-objects
@@ -404,7 +405,8 @@ test-objects: $(call objects_of,$(wildcard $(patsubst %,tests/unit/%/*.c,store w
 	tests/contract/*.c)) $(SUPPORT)
 mutation: deps
 	@.ci/deps $(DEPS_MUTATION)
-	tests/mutation/mutate $(BUILD)/mutation --mutants $(MUTANTS) --seed $(SEED) --jobs $(JOBS)
+	tests/mutation/mutate $(BUILD)/mutation --mutants $(MUTANTS) --seed $(SEED) --first $(FIRST) \
+		--jobs $(JOBS)
 
 # ---- torture: many more kills than in check --------------------------------------------
 
@@ -474,7 +476,7 @@ help:
 	@echo "  fuzz           search the decoders for FUZZ_SECONDS=$(FUZZ_SECONDS) each; fuzz-replay runs the known inputs"
 	@echo "  fuzz-peer      play hostile peers against a server for FUZZ_SECONDS; PEER_SEED= repeats a run"
 	@echo "  coverage       which branches of plugin/ the tests take, file by file"
-	@echo "  mutation       break sync, wire and store in MUTANTS=$(MUTANTS) ways: does a test notice?  SEED=$(SEED)"
+	@echo "  mutation       break sync, wire and store in MUTANTS=$(MUTANTS) ways: does a test notice?  SEED=$(SEED) FIRST=$(FIRST)"
 	@echo "  load           200 clients against one server for LOAD_SECONDS=$(LOAD_SECONDS)"
 	@echo "  flips          change every byte of a small repository's files in turn"
 	@echo "  bench          side by side with pg_basebackup, rsync, cp; BENCH_SIZES=\"170 500 1500\" (MB)"

@@ -3,6 +3,7 @@
 
 #include "command/verify.h"
 #include "stub/stub_rot.h"
+#include "sync/epochs.h"
 #include "sync/recording.h"
 #include "sync/verify_scan.h"
 
@@ -161,6 +162,61 @@ static void test_change_map(void)
     world_close(&w);
 }
 
+/* In place of the n-th epoch, from the oldest, one in which nothing changed. */
+static void forget(const struct zs_store *store, uint32_t n)
+{
+    struct zs_error e = {0};
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    CLEANUP(ingest_close) struct ingest in = {0};
+    CLEANUP(free_ptr) uint8_t *data = NULL;
+    struct epoch_list list;
+    struct change_epoch epoch;
+    struct change_map *map = NULL, *empty = NULL;
+    char why[128], name[EPOCH_NAME_BYTES];
+    size_t len = 0;
+    ASSERT_OK(snapshot_open(store, "main", &s, &e));
+    ASSERT_OK(epoch_list_read(&s, &list, &e));
+    CU_ASSERT_FATAL(n < list.count);
+    ASSERT_OK(epoch_load(&s, list.at[n].to_lsn, &epoch, &map, why, sizeof why, &e));
+    ASSERT_OK(change_map_open(&empty, &e));
+    ASSERT_OK(change_map_encode(empty, &epoch, &data, &len, &e));
+    change_map_close(map);
+    change_map_close(empty);
+    epoch_name(epoch.to_lsn, name);
+    const struct zs_blob blob = {.name = name, .data = data, .len = len};
+    struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                  .branch = "main",
+                                  .base_lsn = s.info.last_valid_lsn,
+                                  .target_lsn = s.info.last_valid_lsn + 1};
+    struct zs_ingest_state state;
+    ASSERT_OK(ingest_begin(store, &spec, &in, &e));
+    ASSERT_OK(ingest_state(&in, &state, &e));
+    struct zs_commit commit = {.struct_size = sizeof commit,
+                               .upto_lsn = spec.target_lsn,
+                               .end = state.base,
+                               .blobs = &blob,
+                               .nblobs = 1};
+    commit.end.lsn = spec.target_lsn;
+    ASSERT_OK(ingest_commit(&in, &commit, &e));
+}
+
+static void test_change_map_that_misses_records(void)
+{
+    struct world w;
+    struct client c;
+    world_open(&w);
+    make_map(&w);
+    for (uint32_t n = 0; n < 2; n++) {
+        forget(stub_store_table(w.b.store), n);
+        client_open(&c);
+        CU_ASSERT_EQUAL(client_run(&c, &w.b, "verify main"), ZS_FAIL);
+        CU_ASSERT_EQUAL(faults(&c, "map", "does not know of 40 records"), 1);
+        CU_ASSERT_EQUAL(faults(&c, "map", "does not know of 4 records"), n);
+        client_close(&c);
+    }
+    world_close(&w);
+}
+
 static void test_what_is_typed(void)
 {
     static const struct {
@@ -304,11 +360,48 @@ static void test_what_cannot_be_read(void)
     world_close(&w);
 }
 
+static unsigned bad_calls; /* of the store below; a test's own */
+
+/* Damaged where a scan stands; then, when it looks for what lies behind, there is no memory. */
+static int32_t starved_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n,
+                                 void *buf, uint64_t buf_bytes, uint64_t *count, uint32_t *more,
+                                 struct zs_error *e)
+{
+    (void)iter, (void)records, (void)n, (void)buf, (void)buf_bytes;
+    *count = *more = 0;
+    return bad_calls++ < 2 ? error_set(e, ZS_CORRUPT, "a block is damaged")
+                           : error_set(e, ZS_OUT_OF_MEMORY, "no memory for a block");
+}
+
+static void test_what_is_no_damage_ends_it(void)
+{
+    struct zs_error e = {0};
+    struct world w;
+    struct seen seen = {0};
+    struct snapshot s = {0};
+    const struct scan_visitor visitor = {.context = &seen, .records = see_records, .gap = see_gap};
+    world_open(&w);
+    branch_make(&w.a, "main");
+    grow(&w.a, "main", 1, 4);
+    struct zs_store table = *stub_store_table(w.a.store);
+    table.iter_next = starved_iter_next;
+    bad_calls = 0;
+    ASSERT_OK(snapshot_open(&table, "main", &s, &e));
+    ASSERT_FAILS(verify_scan(&s, 0, UINT64_MAX, NULL, &visitor, &e), ZS_OUT_OF_MEMORY);
+    ASSERT_TEXT(e.message, "no memory for a block");
+    CU_ASSERT(bad_calls == 3 && seen.gaps == 0);
+    snapshot_close(&s);
+    world_close(&w);
+}
+
 SUITE("command/verify", {"a sound branch is said to be sound", test_sound},
       {"a long history is compared in fewer parts", test_long_history},
       {"a record that changed is narrowed down to its commit", test_changed_record},
       {"a record that is lost is missed", test_lost_record},
       {"what was collected is not missed", test_collected},
       {"a damaged change map is named", test_change_map},
+      {"a change map that misses records is named, and each of them",
+       test_change_map_that_misses_records},
       {"what is typed wrong is said", test_what_is_typed}, {"a cancel ends it", test_cancel},
-      {"ranges that cannot be read are found to the key", test_what_cannot_be_read})
+      {"ranges that cannot be read are found to the key", test_what_cannot_be_read},
+      {"a failure that is no damage ends it", test_what_is_no_damage_ends_it})

@@ -237,7 +237,7 @@ static void test_reading_handles_that_break_the_rules(void)
 static int32_t (*honest_begin)(void *self, const struct zs_ingest_spec *spec,
                                struct zs_ingest_state *state, struct zs_ingest **out,
                                struct zs_error *e);
-static enum { NO_LIE, NO_HANDLE, LARGE_STATE } begin_lie;
+static enum { NO_LIE, NO_HANDLE, LARGE_STATE, OTHER_TIMELINE } begin_lie;
 
 static int32_t lying_begin(void *self, const struct zs_ingest_spec *spec,
                            struct zs_ingest_state *state, struct zs_ingest **out,
@@ -248,6 +248,8 @@ static int32_t lying_begin(void *self, const struct zs_ingest_spec *spec,
     TRY(honest_begin(self, spec, state, out, e));
     if (begin_lie == LARGE_STATE)
         state->struct_size = sizeof *state + 8;
+    if (begin_lie == OTHER_TIMELINE)
+        state->timeline.bytes[3] ^= 1;
     return ZS_OK;
 }
 
@@ -277,6 +279,16 @@ static void test_ingests_that_break_the_rules(void)
     CU_ASSERT(strstr(e.message, "no handle") != NULL && in.handle == NULL);
     begin_lie = LARGE_STATE;
     ASSERT_FAILS(ingest_begin(&t.table, &spec, &in, &e), ZS_INTERNAL_ERROR);
+    CU_ASSERT(stub_store_open_handles(t.stub) == 0);
+    begin_lie = OTHER_TIMELINE;
+    ASSERT_OK(ingest_begin(&t.table, &spec, &in, &e)); /* none was asked for */
+    ingest_close(&in);
+    struct zs_branch_info info;
+    ASSERT_OK(store_branch_find(&t.table, "main", &info, &e));
+    struct zs_ingest_spec exact = spec;
+    exact.timeline = info.timeline;
+    ASSERT_FAILS(ingest_begin(&t.table, &exact, &in, &e), ZS_INTERNAL_ERROR);
+    CU_ASSERT(strstr(e.message, "another timeline than was asked for") != NULL);
     CU_ASSERT(stub_store_open_handles(t.stub) == 0);
     begin_lie = NO_LIE;
     ASSERT_OK(ingest_begin(&t.table, &spec, &in, &e));

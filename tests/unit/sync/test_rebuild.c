@@ -4,6 +4,7 @@
 
 #include "map_fixture.h"
 #include "stub/stub_fault.h"
+#include "stub/stub_rot.h"
 #include "sync/coverage.h"
 #include "sync/rebuild.h"
 
@@ -44,6 +45,23 @@ static void test_coverage_names_what_is_missing(void)
     c = covers(&w);
     CU_ASSERT(c.ngaps == 3 && c.gaps[0].from_lsn == at[6]);
     CU_ASSERT(strstr(c.why, "past the change map") != NULL);
+    world_close(&w);
+}
+
+/* An epoch that cannot be read leaves a gap, and it is said which one. */
+static void test_coverage_names_what_is_damaged(void)
+{
+    struct world w;
+    uint32_t x = 5;
+    zs_lsn at[4];
+    world_open(&w, 0);
+    for (int i = 0; i < 4; i++)
+        at[i] = commit_some(w.store, &x, 10, 0x100);
+    stub_rot_blob(w.stub, "main", 1, 60);
+    struct coverage c = covers(&w);
+    CU_ASSERT(c.epochs == 2 && c.ngaps == 1 && c.from_lsn == at[0]);
+    CU_ASSERT(c.gaps[0].from_lsn == at[1] && c.gaps[0].to_lsn == at[2]);
+    CU_ASSERT(strstr(c.why, "ends at 0/300 is damaged") != NULL);
     world_close(&w);
 }
 
@@ -231,6 +249,7 @@ static void test_each_call_may_fail(void)
 }
 
 SUITE("sync/rebuild", {"coverage names what is missing", test_coverage_names_what_is_missing},
+      {"coverage names what is damaged", test_coverage_names_what_is_damaged},
       {"a rebuild closes every gap", test_a_rebuild_closes_every_gap},
       {"what is written meanwhile is kept", test_what_is_written_meanwhile_is_kept},
       {"an empty branch and a missing one", test_an_empty_branch_and_a_missing_one},

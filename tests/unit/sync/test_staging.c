@@ -203,6 +203,32 @@ static void test_it_is_offered_for_the_state_it_was_built_on(void)
     scene_close(&s);
 }
 
+/* Another branch's stage, listed before it or behind it, is passed over. */
+static void test_it_is_found_among_others(void)
+{
+    static const char *const others[] = {"alpha", "zeta"};
+    struct zs_error e = {0};
+    struct scene s;
+    scene_open(&s);
+    keep(&s);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                      .branch = others[i],
+                                      .flags = ZS_INGEST_CREATE,
+                                      .target_lsn = 0x40};
+        bool synced = false;
+        ASSERT_OK(ingest_begin(&s.table, &spec, &s.in, &e));
+        ASSERT_OK(ingest_put(&s.in, &s.record, 1, &e));
+        ASSERT_OK(ingest_sync(&s.in, "token", 5, &synced, &e));
+        CU_ASSERT(synced);
+        ingest_close(&s.in);
+        s.state.resume = (struct resume_point){0};
+        ASSERT_OK(staging_find(&s.table, "main", &s.state, &e));
+        CU_ASSERT(s.state.resume.present && s.state.resume.lsn == 0x20);
+    }
+    scene_close(&s);
+}
+
 static struct zs_ingest_state lie;
 static uint64_t token_cut;
 static int32_t (*honest_resume)(void *self, const char *branch, struct zs_ingest_state *state,
@@ -334,6 +360,7 @@ SUITE("sync/staging", {"it is synced when it is time", test_it_is_synced_when_it
       {"a resumed one counts from where it stands", test_a_resumed_one_counts_from_where_it_stands},
       {"it is offered for the state it was built on",
        test_it_is_offered_for_the_state_it_was_built_on},
+      {"it is found among others", test_it_is_found_among_others},
       {"it is opened only as it was offered", test_it_is_opened_only_as_it_was_offered},
       {"one that was dropped meanwhile is gone", test_one_that_was_dropped_meanwhile_is_gone},
       {"one that is damaged is dropped", test_one_that_is_damaged_is_dropped},

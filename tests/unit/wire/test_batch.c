@@ -30,6 +30,7 @@ static void round_trip(enum batch_encoding encoding, uint32_t n, uint32_t len, e
     for (uint32_t i = 0; i < count && got != NULL; i++) {
         struct zs_record r = record_make(i, len, filling);
         CU_ASSERT(record_same(&r, &got[i]) && got[i].flags == 0);
+        CU_ASSERT((got[i].value == NULL) == (len == 0));
         record_free(&r);
     }
     batch_writer_close(w);
@@ -278,7 +279,22 @@ static void test_encodings_have_names(void)
     }
 }
 
-SUITE("wire/batch", {"what is put into the room fits", test_what_is_put_into_the_room_fits},
+/* Where there is nothing to try on, packing costs nothing and gains nothing. */
+static void test_a_sample_of_nothing(void)
+{
+    for (int encoding = BATCH_LZ4; encoding <= BATCH_ZSTD; encoding++) {
+        struct zs_error e = {0};
+        struct batch_writer *w = NULL;
+        double ns = -1, ratio = -1;
+        ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
+        ASSERT_OK(batch_sample(w, (enum batch_encoding)encoding, &ns, &ratio, &e));
+        CU_ASSERT(!(ns < 0 || ns > 0) && !(ratio < 1 || ratio > 1));
+        batch_writer_close(w);
+    }
+}
+
+SUITE("wire/batch", {"a sample of nothing", test_a_sample_of_nothing},
+      {"what is put into the room fits", test_what_is_put_into_the_room_fits},
       {"records come back as they were", test_records_come_back_as_they_were},
       {"compression is left out where it does not help",
        test_compression_is_left_out_where_it_does_not_help},

@@ -114,8 +114,8 @@ static void test_a_hostile_head_is_refused(void)
         {BATCH_AT_VALUES_LEN, UINT32_MAX, ZS_PROTOCOL_VIOLATION, "values_len"},
         {BATCH_AT_BODY_LEN, 0, ZS_PROTOCOL_VIOLATION, "body_len is 0"},
         {BATCH_AT_BODY_LEN, UINT32_MAX, ZS_PROTOCOL_VIOLATION, "body_len"},
-        {BATCH_AT_NUMBER, 1, ZS_PROTOCOL_VIOLATION, "another was due"},
-        {BATCH_AT_NUMBER + 4, 1, ZS_PROTOCOL_VIOLATION, "another was due"},
+        {BATCH_AT_NUMBER, 1, ZS_PROTOCOL_VIOLATION, "its number is 1, but another was due"},
+        {BATCH_AT_NUMBER + 4, 1, ZS_PROTOCOL_VIOLATION, "its number is 4294967296, but"},
         {0, 'B' | 3 << 8, ZS_PROTOCOL_VIOLATION, "encoding is 3"},
         {0, 'B' | 255 << 8, ZS_PROTOCOL_VIOLATION, "encoding is 255"},
         {0, 'B' | 1 << 8, ZS_PROTOCOL_VIOLATION, NULL}, /* not lz4 at all */

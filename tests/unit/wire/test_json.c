@@ -152,7 +152,68 @@ static void test_a_text_without_a_check_is_an_older_peers(void)
     }
 }
 
-SUITE("wire/json", {"what is damaged says so", test_what_is_damaged_says_so},
+/* A decoder reads all members in a row: each that is wrong is zero, and the first is named. */
+static void test_what_is_wrong_is_zero(void)
+{
+    static const char *const texts[] = {"{\"protocol\":1}", "{\"protocol\":1,\"m\":\"x\"}",
+                                        "{\"protocol\":1,\"m\":\"\"}"};
+    static const char *const words[] = {"a", "b", NULL};
+    enum { U64, U64_OR, SMALL_OR, LSN, LSN_OR, POINTS, DIGEST, TIMELINE, POINT, WORD, MEMBERS };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (int which = 0; which < MEMBERS; which++) {
+            struct zs_error e = {0};
+            struct json_in j;
+            struct zs_point point = {0}, points[2];
+            uint64_t value = 0, missing = 0;
+            ASSERT_OK(json_in_open(&j, "STATE", texts[i], strlen(texts[i]), &e));
+            switch (which) {
+            case U64:
+                value = json_u64(&j, "m");
+                break;
+            case U64_OR:
+                value = json_u64_or(&j, "m", missing = 7);
+                break;
+            case SMALL_OR:
+                value = json_small_or(&j, "m", (uint32_t)(missing = 7));
+                break;
+            case LSN:
+                value = json_lsn(&j, "m");
+                break;
+            case LSN_OR:
+                value = json_lsn_or(&j, "m", missing = 7);
+                break;
+            case POINTS:
+                value = json_points(&j, "m", points, 2);
+                break;
+            case DIGEST:
+                value = json_digest(&j, "m").lo;
+                break;
+            case TIMELINE:
+                value = json_timeline(&j, "m").bytes[0];
+                break;
+            case POINT:
+                point = json_point(&j, "m");
+                value = point.lsn | point.records | point.bytes;
+                break;
+            default:
+                value = (uint64_t)json_word(&j, "m", words);
+                break;
+            }
+            bool may_miss = i == 0 && (missing != 0 || which == POINTS);
+            CU_ASSERT(value == (i == 0 ? missing : 0));
+            int rc = json_in_check(&j, &e);
+            if (may_miss) {
+                ASSERT_OK(rc);
+            } else {
+                ASSERT_FAILS(rc, ZS_PROTOCOL_VIOLATION);
+                CU_ASSERT(strstr(e.message, "\"m\"") != NULL || strstr(e.detail, "\"m\"") != NULL);
+            }
+            json_in_close(&j);
+        }
+}
+
+SUITE("wire/json", {"what is wrong is zero, and named", test_what_is_wrong_is_zero},
+      {"what is damaged says so", test_what_is_damaged_says_so},
       {"a text without a check is an older peer's", test_a_text_without_a_check_is_an_older_peers},
       {"a text that is no object is refused", test_a_text_that_is_no_object_is_refused},
       {"another protocol is said, with a hint", test_another_protocol_is_said_with_a_hint},

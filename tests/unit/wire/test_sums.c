@@ -95,8 +95,11 @@ static void spoil_list(struct sums_message *m, unsigned how)
     case 5:
         m->list[0].lsn = 0x10;
         break;
-    default:
+    case 6:
         m->list[m->count - 1].lsn = 0x500000021;
+        break;
+    default: /* a lower key behind a higher one, of a higher LSN */
+        m->list[0].key[0] = 2;
         break;
     }
 }
@@ -122,15 +125,18 @@ static void spoil_parts(struct sums_message *m, unsigned how)
     case 5:
         m->parts[0].records = 0;
         break;
-    default:
+    case 6:
         m->parts[0].records += m->records;
+        break;
+    default:
+        m->parts[0].last[0] = 2;
         break;
     }
 }
 
 static void test_what_cannot_be(void)
 {
-    for (unsigned how = 0; how <= 6; how++)
+    for (unsigned how = 0; how <= 7; how++)
         for (unsigned listed = 0; listed < 2; listed++) {
             struct zs_error e = {0};
             struct ask_message ask = ask_for(1, 9);
