@@ -451,6 +451,7 @@ uninstall:
 C_FILES = $(shell find plugin host-stubs tests -name '*.c')
 CXX_FILES = $(shell find plugin host-stubs tests -name '*.cc')
 HEADERS = $(shell find plugin host-stubs tests -name '*.h')
+SCRIPTS = .ci/run .ci/deps tests/run $(shell find tests -name '*.sh')
 
 .PHONY: format format-check tidy clean help
 format:
@@ -459,7 +460,8 @@ format-check:
 	clang-format --dry-run -Werror $(C_FILES) $(CXX_FILES) $(HEADERS)
 tidy:
 	@printf '%s\n' $(C_FILES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c11 $(CPPFLAGS_ALL)
-	shellcheck -x .ci/run .ci/deps tests/run $(ABI) $(INTEGRATION) $(CRASH_SCRIPTS) tests/demo/*.sh tests/bench/*.sh tests/load/*.sh
+	@clang-tidy --quiet $(CXX_FILES) -- -std=c++17 $(CPPFLAGS_ALL)
+	shellcheck -x $(SCRIPTS)
 clean:
 	rm -rf $(BUILD)
 

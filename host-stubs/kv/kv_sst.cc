@@ -105,7 +105,7 @@ char *sst_keys(const char *path, sst_visit visit, void *context, int *ended)
 {
     return text_of([&] {
         rocksdb::SstFileReader reader(file_options());
-        const rocksdb::Status opened = reader.Open(path);
+        rocksdb::Status opened = reader.Open(path);
         if (!opened.ok())
             return opened;
         rocksdb::ReadOptions options;

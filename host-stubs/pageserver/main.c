@@ -190,7 +190,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return printed(status);
     (void)umask(077);
-    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES); // NOLINT(concurrency-mt-unsafe): one thread
     scrub_environment();
     switch (o.verb) {
     case VERB_INIT:

@@ -5,6 +5,7 @@
 #include "base/toml.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -180,7 +181,8 @@ bool equal(const toml::node &a, const toml::node &b)
             const auto &x = va.get();
             const auto &y = b.as<typename node_t::value_type>()->get();
             if constexpr (std::is_same_v<typename node_t::value_type, double>)
-                return memcmp(&x, &y, sizeof x) == 0 || (x != x && y != y);
+                return (x == y && std::signbit(x) == std::signbit(y)) ||
+                       (std::isnan(x) && std::isnan(y));
             else
                 return x == y;
         } else {

@@ -6,15 +6,16 @@
 #define ZS_MODEL_KEY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <zenith-sync/types.h>
 
 #define KEY_PREFIX_BYTES (ZS_KEY_BYTES - 4) /* in front of the block number */
 
 struct key_text {
-    char s[KEY_PREFIX_BYTES * 2u + sizeof " block 4294967295"];
+    char s[(size_t)KEY_PREFIX_BYTES * 2 + sizeof " block 4294967295"];
 };
 struct key_hex {
-    char s[ZS_KEY_BYTES * 2u + 1];
+    char s[(size_t)ZS_KEY_BYTES * 2 + 1];
 };
 
 struct key_text key_text(const uint8_t key[ZS_KEY_BYTES]);

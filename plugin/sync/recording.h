@@ -1,14 +1,14 @@
 /* recording.h - a store that notes what is written through it: the change map's feeder.
  * Flow: whoever ingests (sync/receive, and a host's own import by the module's
- * record_store) -> here -> the host's store.  One door for all writes, so that no
+ * recording_store) -> here -> the host's store.  One door for all writes, so that no
  * writer can forget the map.
  *
  * A decorator over struct zs_store.  Reading passes through, but for one blob: what a host's
  * own writer has noted and not sealed yet (notes.h) shows as the newest epoch of a snapshot,
- * made when it is first asked for.  An ingest over an
- * existing state notes each key; its commit carries, besides the records, the blob
- * "changes/TO_LSN" with the epoch (base_lsn, upto_lsn].  The first ingest of a branch
- * notes nothing: whoever has nothing of it gets everything.
+ * made when it is first asked for.  An ingest over an existing state notes each key; its
+ * commit carries, besides the records, the blob "changes/TO_LSN" with the epoch (base_lsn,
+ * upto_lsn].  The first ingest of a branch notes nothing: whoever has nothing of it gets
+ * everything.
  *
  * Which epochs are kept, merged and dropped: epochs.h.
  * Over a store without ZS_STORE_BLOBS it only passes on.

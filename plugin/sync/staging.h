@@ -1,5 +1,6 @@
 /* staging.h - the receiver's stage: kept while records come, found by the next transfer.
- * Flow: sync/receive -> here -> store/ (ingest_sync, ingest_resume, stages).
+ * Flow: sync/receive begins and ends it, sync/intake steps and tells -> store/ (ingest_sync,
+ * ingest_resume, stages).
  *
  * What holds: a stage is offered only for the state that it was built on; it is opened
  * only if it is the one that was offered, with the sum that its token says; it goes when

@@ -5,10 +5,11 @@
  * What holds: whatever the sizes, and however long anyone stalls, in any W seconds no more
  * goes than the rate gives in W + THROTTLE_CREDIT seconds, and two messages more (one that was
  * due before and was late, one that is due at the end).  Batches of throttle_batch_bytes are a
- * twentieth of a second, small records a little more: within 10 s that is 2.2 % at most.  (A single
- * record that is larger goes at once, and is waited for afterwards; a page is more from 160 KiB/s
- * downwards.)  What was not sent in time is made up for up to the credit, which is what waking up
- * late costs; idle time is not saved up beyond that. Threads: none of its own. */
+ * twentieth of a second, small records a little more: within 10 s that is 2.2 % at most.  (A
+ * single record that is larger goes at once, and is waited for afterwards; a page is more from
+ * 160 KiB/s downwards.)  What was not sent in time is made up for up to the credit, which is
+ * what waking up late costs; idle time is not saved up beyond that.
+ * Threads: none of its own. */
 #ifndef ZS_SYNC_THROTTLE_H
 #define ZS_SYNC_THROTTLE_H
 

@@ -95,8 +95,9 @@ must "there is nothing more to drop" exits 1
 
 # Damage.
 flip() { # FILE: change one byte in its middle
-    local at=$(($(stat -c %s "$1") / 2))
-    printf "\\x$(printf %02x $((0x$(xxd -p -s $at -l 1 "$1") ^ 1)))" |
+    local at=$(($(stat -c %s "$1") / 2)) byte
+    byte=$(printf %02x $((0x$(xxd -p -s $at -l 1 "$1") ^ 1)))
+    printf '%b' "\\x$byte" |
         dd of="$1" bs=1 seek=$at conv=notrunc status=none
 }
 interrupted B A push main B

@@ -10,8 +10,6 @@
 #include "sync/recording.h"
 #include "sync/selection.h"
 
-CLEANUP_POINTER(struct change_map, change_map_close)
-
 enum { RELATIONS = 4, BLOCKS = 120, HISTORIES = 60, STEPS = 60, LONG = 600 };
 
 struct recorded {
