@@ -45,7 +45,7 @@ static int digit(char c)
 bool key_parse(const char *text, uint8_t key[ZS_KEY_BYTES])
 {
     uint8_t got[ZS_KEY_BYTES];
-    if (strnlen(text, 2 * ZS_KEY_BYTES + 1) != 2 * ZS_KEY_BYTES)
+    if (strnlen(text, (size_t)ZS_KEY_BYTES * 2 + 1) != (size_t)ZS_KEY_BYTES * 2)
         return false;
     for (size_t i = 0; i < ZS_KEY_BYTES; i++) {
         int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
