@@ -226,6 +226,14 @@ $(CRASH): $(BUILD)/tests/crash/%: $(BUILD)/obj/tests/crash/%.o $(BUILD)/obj/test
 		$(call archives,pgdata command sync wire transport kv store stub model base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+# The transport alone, against the contract's far side.
+CRASH_TRANSPORT := $(BUILD)/tests/crash/test_transport
+CRASH += $(CRASH_TRANSPORT)
+$(CRASH_TRANSPORT): $(call objects_of,$(addprefix tests/,crash/test_transport.c crash/alloc.c \
+		contract/pg_peer.c contract/transport_contract.c contract/transport_far.c)) $(SUPPORT) \
+		$(call archives,transport libpq stub store model base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
@@ -372,7 +380,7 @@ $(FAIL_CALLS): tests/crash/fail_calls.c $(BUILD)/flags
 .PHONY: coverage run-coverage
 run-coverage: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(FAIL_CALLS)
 	@find $(BUILD)/obj -name '*.gcda' -delete
-	@tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(CRASH) $(UNIT) || failed=1; \
+	@TEST_TIMEOUT=1800 tests/run -j $(JOBS) coverage $(COVERAGE_SCRIPTS) $(CONTRACT) $(CRASH) $(UNIT) || failed=1; \
 		tests/coverage/report $(BUILD) && [ -z "$$failed" ]
 coverage: deps
 	@.ci/deps $(DEPS_COVERAGE)

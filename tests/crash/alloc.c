@@ -26,6 +26,9 @@ static atomic_ullong calls, fail_first, fail_end, failures;
 static _Atomic(void *) failed_at;
 static uintptr_t spared_from, spared_to; /* CRoaring's code */
 static _Thread_local bool sparing;
+static atomic_bool here_alone;               /* what others allocate is not counted */
+static _Thread_local bool is_here;           /* it is this thread that is */
+extern const char __executable_start, etext; /* the program's own code, from the linker */
 
 static int find_spared(struct dl_phdr_info *info, size_t size, void *context)
 {
@@ -48,6 +51,12 @@ static bool is_spared(uintptr_t caller)
     return sparing || (caller >= spared_from && caller < spared_to);
 }
 
+/* What this thread's own code asks for, not a library that it calls. */
+static bool is_own(uintptr_t caller)
+{
+    return is_here && caller >= (uintptr_t)&__executable_start && caller < (uintptr_t)&etext;
+}
+
 /* At the first allocation, before any thread of the program's own and before a sanitizer is
  * up (this file is built without); dlsym allocates nothing when it finds. */
 static void find_real(void)
@@ -63,7 +72,8 @@ static bool due(void *caller)
     if (real.malloc == NULL)
         find_real();
     uint64_t end = atomic_load(&fail_end);
-    if (end == 0 || is_spared((uintptr_t)caller))
+    if (end == 0 || is_spared((uintptr_t)caller) ||
+        (atomic_load(&here_alone) && !is_own((uintptr_t)caller)))
         return false;
     uint64_t n = atomic_fetch_add(&calls, 1) + 1;
     if (n < atomic_load(&fail_first) || n >= end)
@@ -138,7 +148,7 @@ PUBLIC int pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
     return rc;
 }
 
-void alloc_fail_from(uint64_t n, uint64_t times)
+static void arm(uint64_t n, uint64_t times)
 {
     if (spared_to == 0)
         (void)dl_iterate_phdr(find_spared, NULL);
@@ -148,6 +158,19 @@ void alloc_fail_from(uint64_t n, uint64_t times)
     atomic_store(&calls, 0);
     atomic_store(&fail_first, n == 0 ? UINT64_MAX : n);
     atomic_store(&fail_end, n == 0 ? UINT64_MAX : n + times);
+}
+
+void alloc_fail_from(uint64_t n, uint64_t times)
+{
+    atomic_store(&here_alone, false);
+    arm(n, times);
+}
+
+void alloc_fail_here(uint64_t n)
+{
+    is_here = true;
+    atomic_store(&here_alone, true);
+    arm(n, 1);
 }
 
 bool alloc_failed(void)

@@ -45,7 +45,7 @@ each_fails() {
                 echo "    status $STATUS: $LAST"
                 head -n 3 "$WORK/.err"
             fi
-            [ "$n" -lt "$EVERY" ] || step=$((n / 8))
+            [ "$n" -lt "$EVERY" ] || step=$((n / 4))
         done
     done
     collect
@@ -83,11 +83,16 @@ each_fails some_user user remove bob
 each_fails "" push main B --dry-run
 each_fails "" push main B --json
 each_fails "" pull main B
-each_fails "" import main "$BASE"
-each_fails no_export export main "$WORK/exported"
 each_fails fresh init -D "$WORK/new" --port 0
 WANT=1 each_fails "" start # it runs already
 each_fails begin stop
 each_fails "" --help
+z A start >/dev/null
+each_fails "" verify main
+each_fails "" verify main --json
+each_fails "" verify main B
+each_fails "" branch rebuild-map main
+each_fails "" import main "$BASE"
+each_fails no_export export main "$WORK/exported"
 rm -rf "$WORK/new"
 finish
