@@ -88,8 +88,9 @@ static int run_rebuild_map(struct cli *c, struct zs_error *e)
         return rc;
     if (c->json)
         return print_result_json(rows, e);
-    (void)printf("made the change map of %s up to %s anew: %s epochs, %s, %s records looked at\n",
+    (void)printf("made the change map of %s up to %s anew: %s epoch%s, %s, %s records looked at\n",
                  c->args[0], row_text(rows, 0, "to_lsn"), row_text(rows, 0, "epochs"),
+                 row_number(rows, 0, "epochs") == 1 ? "" : "s",
                  bytes_text(row_number(rows, 0, "bytes")).s,
                  count_text(row_number(rows, 0, "records")).s);
     if (row_number(rows, 0, "left_out") > 0)
