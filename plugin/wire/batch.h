@@ -1,5 +1,5 @@
 /* batch.h - records to and from one BATCH message.
- * Flow: sync/send -> writer -> wire/conn ~> wire/conn -> reader -> sync/receive.
+ * Flow: sync/send_records -> writer -> wire/conn ~> wire/conn -> reader -> sync/intake.
  * Knows nothing of stores or sockets.
  *
  * Layout, little-endian:

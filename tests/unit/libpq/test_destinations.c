@@ -115,7 +115,7 @@ static void test_limits(void)
     struct destinations *d = NULL;
     ASSERT_FAILS(destinations_parse(list, &d, &e), ZS_BAD_VALUE);
     CU_ASSERT(d == NULL && strstr(e.hint, "at most 256") != NULL);
-    list[2 * 256] = '\0';
+    list[(size_t)2 * 256] = '\0';
     ASSERT_OK(destinations_parse(list, &d, &e));
     CU_ASSERT(destinations_allow(d, "h", NULL, 1) == ALLOWED_YES);
     destinations_free(d);

@@ -101,7 +101,7 @@ static void test_slots_and_bytes_are_bounded(void)
     struct zs_error e = {0};
     struct bench b;
     uint32_t slot = 0;
-    bench_open(&b, 2 * SIZE);
+    bench_open(&b, 2ul * SIZE);
     ASSERT_OK(give(&b, 1, SIZE, &e));
     CU_ASSERT(handoff_room(b.h, 0, &slot, &e) == HANDOFF_SLOT); /* asking takes nothing */
     ASSERT_OK(give(&b, 2, SIZE, &e));
@@ -110,7 +110,7 @@ static void test_slots_and_bytes_are_bounded(void)
     CU_ASSERT(handoff_take(b.h, 0, &slot, &e) == HANDOFF_SLOT && b.numbers[slot] == 1);
     CU_ASSERT(handoff_room(b.h, 1, &slot, &e) == HANDOFF_NOTHING); /* taken is not done */
     handoff_done(b.h);
-    ASSERT_OK(give(&b, 3, 50 * SIZE, &e)); /* one message may be as large as it likes */
+    ASSERT_OK(give(&b, 3, 50ul * SIZE, &e)); /* one message may be as large as it likes */
     CU_ASSERT(handoff_room(b.h, 1, &slot, &e) == HANDOFF_NOTHING);
     for (uint64_t i = 2; i <= 3; i++) {
         CU_ASSERT(handoff_take(b.h, 0, &slot, &e) == HANDOFF_SLOT && b.numbers[slot] == i);

@@ -163,7 +163,7 @@ static void test_what_is_wrong_is_zero(void)
         for (int which = 0; which < MEMBERS; which++) {
             struct zs_error e = {0};
             struct json_in j;
-            struct zs_point point = {0}, points[2];
+            struct zs_point point, points[2];
             uint64_t value = 0, missing = 0;
             ASSERT_OK(json_in_open(&j, "STATE", texts[i], strlen(texts[i]), &e));
             switch (which) {
