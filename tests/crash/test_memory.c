@@ -116,6 +116,8 @@ static void test_a_push_without_memory(void)
 {
     transfer_without_memory("first push", "perform_push main stub://b", 'a', true, 1);
     transfer_without_memory("push of an increment", "perform_push main stub://b", 'a', false, 1);
+    transfer_without_memory("push, packed", "perform_push main stub://b (compression zstd)", 'a',
+                            true, 1);
 }
 
 static void test_a_pull_without_memory(void)
