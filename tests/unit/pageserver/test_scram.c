@@ -143,9 +143,9 @@ static void test_verifier_text(void)
         "SCRAM-SHA-256$-1:W22ZaJ0SNY7soEsUEjb6gQ==$a:b",
         "SCRAM-SHA-256$99999999999999:W22ZaJ0SNY7soEsUEjb6gQ==$a:b",
         "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==",
-        "SCRAM-SHA-256$4096:" SALT "$WG5d:wfPL",
+        ("SCRAM-SHA-256$4096:" SALT "$WG5d:wfPL"),
         ("SCRAM-SHA-256$4096:" SALT "$" KEYS "A"),
-        "SCRAM-SHA-256$4096:$" KEYS,
+        ("SCRAM-SHA-256$4096:$" KEYS),
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT(!scram_verifier_parse(bad[i], &v));
