@@ -312,7 +312,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,kv store mo
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes \
 	--errors-for-leak-kinds=definite,indirect
 # Under valgrind /proc/self/exe is valgrind: a test that runs itself again cannot.
-run-valgrind: $(filter-out %/test_kv_kill,$(UNIT))
+run-valgrind: $(filter-out %/test_kv_kill %/test_kv_disk,$(UNIT))
 	@TEST_WRAPPER="$(VALGRIND)" TEST_TIMEOUT=1800 tests/run -j $(JOBS) valgrind $^
 valgrind: deps
 	@.ci/deps valgrind

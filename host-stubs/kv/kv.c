@@ -7,6 +7,7 @@
  * nobody can go on with are removed, and the records of branches that were removed.
  * Threads: open and close alone; the rest any. */
 #include "base/bytes.h"
+#include "kv/kv_files.h"
 #include "kv/kv_internal.h"
 #include "kv/kv_table.h"
 
@@ -78,7 +79,11 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     rocksdb_block_based_options_set_index_type(t, KV_INDEX_TYPE);
     rocksdb_block_based_options_set_format_version(t, KV_FORMAT_VERSION);
 
+    kv->files = kv_files_create(kv->stage_dir);
+    if (kv->files == NULL)
+        return error_memory(e);
     rocksdb_options_t *o = kv->options;
+    kv_files_use(kv->files, o);
     rocksdb_options_set_block_based_table_factory(o, t);
     rocksdb_options_set_create_if_missing(o, create != 0);
     rocksdb_options_set_error_if_exists(o, create != 0);
@@ -297,6 +302,7 @@ void kv_close(struct kv *kv)
         rocksdb_block_based_options_destroy(kv->table);
     if (kv->cache != NULL)
         rocksdb_cache_destroy(kv->cache);
+    kv_files_destroy(kv->files);
     free(kv->dir);
     free(kv->db_dir);
     free(kv->stage_dir);

@@ -13,6 +13,7 @@
  *   kv_kept.c    stages that wait for the next transfer: sync, resume, list, drop
  *   kv_manifest.c  what is on disk of one
  *   kv_sst.cc    writing such a file
+ *   kv_files.cc  how the engine reaches its files
  *   kv_log.c     the engine's logs, looked through before it reads them
  *   kv_tail.c    what a sorted file says of itself, before the engine reads it
  *   kv_verify.c  every checksum on disk, for a verification
@@ -74,6 +75,7 @@ struct kv {
     rocksdb_options_t *options;
     rocksdb_block_based_table_options_t *table;
     rocksdb_cache_t *cache;
+    struct kv_files *files;
     rocksdb_readoptions_t *newest; /* reads what is committed now */
     rocksdb_writeoptions_t *synced;
     rocksdb_writeoptions_t *unsynced;

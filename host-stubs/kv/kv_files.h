@@ -1,0 +1,34 @@
+/* kv_files.h - how the engine reaches its files: as ever, but for two things that RocksDB
+ * 7.8 gets wrong when a disk fails while it takes over a stage's files.
+ *
+ *   manifest  A record that was written and could not be synced may be on the disk all the
+ *             same.  The engine takes it for absent and removes the files that it names, and
+ *             then the store cannot be opened again.  So once writing the manifest failed,
+ *             no sorted file is removed until a new manifest is in use; what is then of no
+ *             use goes at the next start.
+ *   reading   A stage's file whose first block cannot be read is taken for empty: its
+ *             records would be in the store and never be found.  So a read of a stage that
+ *             failed twice lets no file of a stage into the engine until the store is opened
+ *             again.
+ *
+ * Threads: any.  Ownership: outlives the engine that uses it. */
+#ifndef HOST_STUBS_KV_FILES_H
+#define HOST_STUBS_KV_FILES_H
+
+#include <rocksdb/c.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct kv_files;
+
+/* NULL: out of memory. */
+struct kv_files *kv_files_create(const char *stage_dir);
+void kv_files_use(struct kv_files *files, rocksdb_options_t *options);
+void kv_files_destroy(struct kv_files *files);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
