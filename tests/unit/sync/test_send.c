@@ -12,6 +12,7 @@
 #include "sync/send.h"
 #include "wire/batch.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -240,6 +241,44 @@ static void test_batches_are_full(void)
     }
 }
 
+static const struct zs_store *counted;
+static pthread_t caller; /* of the store below; a test's own */
+static unsigned read_by_others;
+
+static int32_t counting_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
+                             uint64_t buf_bytes, uint64_t *count, uint32_t *more,
+                             struct zs_error *e)
+{
+    read_by_others += pthread_equal(caller, pthread_self()) == 0;
+    return counted->iter_next(iter, records, n, buf, buf_bytes, count, more, e);
+}
+
+/* Of three batches so many go without a thread; what is left then is another thread's. */
+static void test_a_thread_is_started_after_so_many_batches(void)
+{
+    static const struct {
+        uint32_t inline_batches;
+        bool thread;
+    } cases[] = {{1, true}, {2, true}, {4, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene s;
+        struct outcome o;
+        struct zs_error e;
+        scene_open(&s, STUB_STORE_COPIES);
+        counted = s.snapshot.store;
+        struct zs_store table = *counted;
+        table.iter_next = counting_next;
+        s.snapshot.store = &table;
+        caller = pthread_self();
+        read_by_others = 0;
+        ASSERT_OK(
+            run(&s, (struct send_job){.inline_batches = cases[i].inline_batches}, true, &o, &e));
+        CU_ASSERT((read_by_others > 0) == cases[i].thread);
+        s.snapshot.store = counted;
+        scene_close(&s);
+    }
+}
+
 static void test_the_encoding_is_one_that_the_receiver_reads(void)
 {
     static const struct {
@@ -443,6 +482,7 @@ SUITE("sync/send",
       {"a far cancel after the commit is told as it was said",
        test_a_far_cancel_after_the_commit_is_told_as_it_was_said},
       {"batches are full", test_batches_are_full},
+      {"a thread is started after so many batches", test_a_thread_is_started_after_so_many_batches},
       {"the encoding is one that the receiver reads",
        test_the_encoding_is_one_that_the_receiver_reads},
       {"the lower rate holds", test_the_lower_rate_holds},
