@@ -279,6 +279,34 @@ static void test_encodings_have_names(void)
     }
 }
 
+/* Around the point from which it pays: what goes packed is shorter than it was. */
+static void test_what_is_packed_is_shorter(void)
+{
+    uint8_t value[160];
+    for (int encoding = BATCH_LZ4; encoding <= BATCH_ZSTD; encoding++)
+        for (uint32_t noise = 20; noise < 100; noise++)
+            for (uint32_t same = 0; same < 60; same++) {
+                struct zs_error e = {0};
+                struct batch_writer *w = NULL;
+                struct zs_record r = {.kind = ZS_KIND_IMAGE,
+                                      .len = noise + same,
+                                      .lsn = 0x123456789abcdef,
+                                      .value = value};
+                const void *message = NULL;
+                uint64_t bytes = 0, raw = BATCH_HEAD + r.len + BATCH_COLUMN_BYTES;
+                bool added = false;
+                fill(r.key, sizeof r.key, 99, FILL_NOISE);
+                fill(value, noise, noise, FILL_NOISE);
+                memset(value + noise, 'x', same);
+                ASSERT_OK(batch_writer_open((enum batch_encoding)encoding, &w, &e));
+                ASSERT_OK(batch_add(w, &r, &added, &e));
+                ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+                bool packed = ((const uint8_t *)message)[1] != BATCH_NONE;
+                CU_ASSERT(packed ? bytes < raw : bytes == raw);
+                batch_writer_close(w);
+            }
+}
+
 /* Where there is nothing to try on, packing costs nothing and gains nothing. */
 static void test_a_sample_of_nothing(void)
 {
@@ -293,7 +321,8 @@ static void test_a_sample_of_nothing(void)
     }
 }
 
-SUITE("wire/batch", {"a sample of nothing", test_a_sample_of_nothing},
+SUITE("wire/batch", {"what is packed is shorter", test_what_is_packed_is_shorter},
+      {"a sample of nothing", test_a_sample_of_nothing},
       {"what is put into the room fits", test_what_is_put_into_the_room_fits},
       {"records come back as they were", test_records_come_back_as_they_were},
       {"compression is left out where it does not help",
