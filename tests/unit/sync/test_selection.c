@@ -114,6 +114,34 @@ static void test_it_goes_on_behind_no_record(void)
     }
 }
 
+/* What was sent before is not read again: the first look finds the record that is skipped last,
+ * the second what is behind it. */
+static void test_it_goes_on_at_once(void)
+{
+    static struct place all[ALL_MAX];
+    struct world w;
+    zs_lsn after;
+    struct selection sel;
+    struct snapshot s;
+    struct zs_record record;
+    uint8_t buf[512];
+    uint64_t count = 0;
+    bool more = true;
+    world_of_three(&w, 0, &after);
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    open_at(&s, after, false, &sel);
+    uint32_t n = places(&sel, all);
+    selection_close(&sel);
+    open_at(&s, after, false, &sel);
+    ASSERT_OK(selection_skip(&sel, all[n - 2].key, all[n - 2].lsn, &e));
+    for (int look = 0; look < 2 && count == 0; look++)
+        ASSERT_OK(selection_next(&sel, &record, 1, buf, sizeof buf, &count, &more, &e));
+    CU_ASSERT(count == 1 && memcmp(record.key, all[n - 1].key, ZS_KEY_BYTES) == 0);
+    selection_close(&sel);
+    snapshot_close(&s);
+    world_close(&w);
+}
+
 /* What a caller is told of why there was no map. */
 static void test_it_says_why_it_scans(void)
 {
@@ -148,4 +176,5 @@ static void test_it_says_why_it_scans(void)
 
 SUITE("sync/selection", {"it goes on behind any record", test_it_goes_on_behind_any_record},
       {"it goes on behind no record", test_it_goes_on_behind_no_record},
+      {"it goes on at once", test_it_goes_on_at_once},
       {"it says why it scans", test_it_says_why_it_scans})
