@@ -3,6 +3,8 @@
  * is what it had, or what a has, to the last history point. */
 #include "fixture.h"
 
+#include "stub/stub_rot.h"
+
 static const struct {
     char runs;
     const char *line;
@@ -184,7 +186,37 @@ static void test_a_spoiled_message_of_a_pull_is_found(void)
     spoil_everything(1, IN_RECEIVED, false, 95);
 }
 
+/* A record that changed in a's store, in all of the branch or in what is new, is not sent. */
+static void test_a_spoiled_source_is_refused(void)
+{
+    for (int way = 0; way < WAYS; way++)
+        for (int new = 0; new < 2; new ++) {
+            struct world w;
+            struct client c;
+            world_open(&w);
+            branch_make(&w.a, "main");
+            grow(&w.a, "main", 1, 40);
+            if (new == 1) {
+                client_open(&c);
+                CU_ASSERT_EQUAL(client_run(&c, side_of(&w, ways[way].runs), ways[way].line), ZS_OK);
+                client_close(&c);
+            }
+            grow_one(&w.a, "main", 0, ZS_KIND_IMAGE, 64);
+            stub_rot_value(w.a.store, "main", 0);
+            CLEANUP(free_ptr) char *before = picture(&w.b);
+            client_open(&c);
+            CU_ASSERT_EQUAL(client_run(&c, side_of(&w, ways[way].runs), ways[way].line), ZS_FAIL);
+            CU_ASSERT(error_is(&c.e, ZS_CORRUPT));
+            CU_ASSERT(strstr(c.e.message, "do not add up to its history digest") != NULL);
+            CLEANUP(free_ptr) char *after = picture(&w.b);
+            ASSERT_TEXT(after, before);
+            client_close(&c);
+            world_close(&w);
+        }
+}
+
 SUITE("command/push_pull_spoiled",
+      {"a spoiled source is refused", test_a_spoiled_source_is_refused},
       {"a spoiled command does nothing else", test_a_spoiled_command_does_nothing_else},
       {"a spoiled message of a push is found", test_a_spoiled_message_of_a_push_is_found},
       {"a spoiled message of a pull is found", test_a_spoiled_message_of_a_pull_is_found})

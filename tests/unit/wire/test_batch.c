@@ -321,7 +321,27 @@ static void test_a_sample_of_nothing(void)
     }
 }
 
-SUITE("wire/batch", {"what is packed is shorter", test_what_is_packed_is_shorter},
+/* A sample tells what packing would gain, which is never less than nothing. */
+static void test_a_sample_of_what_cannot_be_packed(void)
+{
+    for (int encoding = BATCH_LZ4; encoding <= BATCH_ZSTD; encoding++)
+        for (int filling = FILL_TEXT; filling <= FILL_NOISE; filling++) {
+            struct zs_error e = {0};
+            struct batch_writer *w = NULL;
+            struct zs_record r = record_make(1, 100000, (enum filling)filling);
+            double ns = 0, ratio = 0;
+            bool added = false;
+            ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
+            ASSERT_OK(batch_add(w, &r, &added, &e));
+            ASSERT_OK(batch_sample(w, (enum batch_encoding)encoding, &ns, &ratio, &e));
+            CU_ASSERT(filling == FILL_NOISE ? ratio >= 1 && ratio <= 1 : ratio > 0 && ratio < 0.1);
+            batch_writer_close(w);
+            record_free(&r);
+        }
+}
+
+SUITE("wire/batch", {"a sample of what cannot be packed", test_a_sample_of_what_cannot_be_packed},
+      {"what is packed is shorter", test_what_is_packed_is_shorter},
       {"a sample of nothing", test_a_sample_of_nothing},
       {"what is put into the room fits", test_what_is_put_into_the_room_fits},
       {"records come back as they were", test_records_come_back_as_they_were},
