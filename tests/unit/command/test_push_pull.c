@@ -296,7 +296,25 @@ static void test_compression_is_asked_for_in_both_directions(void)
         }
 }
 
-SUITE("command/push_pull", {"absent, then equal, then behind", test_absent_then_equal_then_behind},
+/* Where no transfer was cut, nobody is told that what was kept does not fit. */
+static void test_nothing_is_said_of_what_was_not_kept(void)
+{
+    struct world w;
+    struct client c;
+    world_open(&w);
+    branch_make(&w.a, "main");
+    grow(&w.a, "main", 1, 40);
+    client_open(&c);
+    CU_ASSERT_EQUAL(client_run(&c, &w.b, "perform_pull main stub://a"), ZS_OK);
+    for (uint64_t i = 0; i < c.s.notice_count && i < STUB_SESSION_NOTICES; i++)
+        CU_ASSERT(strstr(c.s.notices[i].message, "interrupted") == NULL);
+    client_close(&c);
+    world_close(&w);
+}
+
+SUITE("command/push_pull",
+      {"nothing is said of what was not kept", test_nothing_is_said_of_what_was_not_kept},
+      {"absent, then equal, then behind", test_absent_then_equal_then_behind},
       {"ahead is refused, and the other direction works",
        test_ahead_is_refused_and_the_other_direction_works},
       {"diverged is refused and names the common point",
