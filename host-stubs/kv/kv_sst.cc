@@ -21,6 +21,11 @@ struct sst_writer {
     rocksdb::SstFileWriter files;
 };
 
+/* As in RocksDB's own c.cc, whose C API sets fewer of the options. */
+struct rocksdb_ingestexternalfileoptions_t {
+    rocksdb::IngestExternalFileOptions rep;
+};
+
 static rocksdb::EnvOptions env_options()
 {
     rocksdb::EnvOptions env;
@@ -88,6 +93,16 @@ char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_l
 char *sst_writer_finish(struct sst_writer *writer)
 {
     return text_of([&] { return writer->files.Finish(); });
+}
+
+rocksdb_ingestexternalfileoptions_t *sst_ingest_options(void)
+{
+    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
+    if (options != nullptr) {
+        options->rep.move_files = true;
+        options->rep.write_global_seqno = false;
+    }
+    return options;
 }
 
 char *sst_verify(const char *path)

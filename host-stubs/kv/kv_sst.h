@@ -7,6 +7,7 @@
 #ifndef HOST_STUBS_KV_SST_H
 #define HOST_STUBS_KV_SST_H
 
+#include <rocksdb/c.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -26,6 +27,11 @@ char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len,
 char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len);
 /* Ends and syncs the file. */
 char *sst_writer_finish(struct sst_writer *writer);
+
+/* How finished files are taken over: moved, and not written to any more.  By default RocksDB
+ * writes a number into each before its manifest knows of it; a process that died between the
+ * two left files that it then refused.  NULL: out of memory; else to be destroyed as ever. */
+rocksdb_ingestexternalfileoptions_t *sst_ingest_options(void);
 
 /* Every key in a finished file, in order; a return other than 0 ends it, with *ended set. */
 typedef int (*sst_visit)(void *context, const char *key, size_t key_len);

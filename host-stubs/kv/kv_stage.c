@@ -175,10 +175,9 @@ int stage_ingest(struct stage *s, struct zs_error *e)
     TRY(stage_finish(s, e));
     for (size_t i = 0; i < s->nfiles; i++)
         TRY(tail_check(s->files[i], e));
-    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
+    rocksdb_ingestexternalfileoptions_t *options = sst_ingest_options();
     if (options == NULL)
         return error_memory(e);
-    rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
     char *error = NULL;
     rocksdb_ingest_external_file(s->kv->db, (const char *const *)s->files, s->nfiles, options,
                                  &error);

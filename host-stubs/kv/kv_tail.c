@@ -70,9 +70,9 @@ static bool fits(const uint8_t *block, size_t bytes)
     return sum == get_u32le(block + bytes + 1);
 }
 
-/* When it takes a file in, the engine writes the file's sequence number into its properties
- * and leaves the checksum, which was made over zeros there; and it compares that number with
- * its manifest's. */
+/* An engine may write a file's sequence number into its properties when it takes the file in
+ * (ours does not any more, kv_sst.h), and leave the checksum, which was made over zeros there;
+ * it compares that number with its manifest's. */
 static bool fits_without_number(uint8_t *block, size_t bytes)
 {
     static const char name[] = "global_seqno"; /* the end of its name: beginnings are shared */
