@@ -33,20 +33,22 @@ static void no_log(void *self, uint32_t level, const char *line)
 static const struct zs_transport_host host = {
     .struct_size = sizeof host, .log = no_log, .setting = setting};
 
-/* Whether the next message is this one. */
-static int expect(const struct zs_channel *ch, const void *want, uint64_t want_len,
+/* The next message, which is this one if the far side echoes; one that is about to vanish or
+ * to fail may say something else first. */
+static int expect(const struct zs_channel *ch, bool echoes, const void *want, uint64_t want_len,
                   struct zs_error *e)
 {
     const void *msg = NULL;
     uint64_t len = 0;
     if (ch->recv(ch->self, -1, &msg, &len, e) != ZS_RECV_MESSAGE)
         return ZS_FAIL;
-    CU_ASSERT(len == want_len && memcmp(msg, want, len) == 0);
+    if (echoes)
+        CU_ASSERT(len == want_len && memcmp(msg, want, len) == 0);
     return ZS_OK;
 }
 
 /* A few messages there and back, several under way, one kept, and the end both ways. */
-static int talk(const struct zs_channel *ch, struct zs_error *e)
+static int talk(const struct zs_channel *ch, bool echoes, struct zs_error *e)
 {
     static char large[LARGE];
     const void *msg = NULL;
@@ -55,9 +57,7 @@ static int talk(const struct zs_channel *ch, struct zs_error *e)
         memset(large, 'a' + i, sizeof large);
         if (ch->send(ch->self, large, i == 1 ? LARGE : SMALL, e) != ZS_OK)
             return ZS_FAIL;
-        if (i != 1 && expect(ch, large, SMALL, e) != ZS_OK)
-            return ZS_FAIL;
-        if (i == 1 && expect(ch, large, LARGE, e) != ZS_OK)
+        if (expect(ch, echoes, large, i == 1 ? LARGE : SMALL, e) != ZS_OK)
             return ZS_FAIL;
         void *kept = ch->keep(ch->self);
         if (kept != NULL)
@@ -77,7 +77,7 @@ static int converse(const struct transport_subject *s, const char *command, stru
     *e = (struct zs_error){0};
     int rc = contract_connect(s, command, &cancel.token, &ch, e);
     if (rc == ZS_OK) {
-        rc = talk(&ch, e);
+        rc = talk(&ch, strcmp(command, "echo") == 0, e);
         ch.close(ch.self);
     }
     contract_cancel_close(&cancel);
