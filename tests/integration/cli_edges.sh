@@ -144,7 +144,8 @@ must "without a terminal the password is not asked for" says 'no terminal'
 # The same on a terminal: typed twice, without being shown.
 # typed FIRST SECOND: what is typed at the two questions, with the keys as printf has them.
 typed() {
-    rm -f keys && mkfifo keys
+    rm -f keys shown && mkfifo keys # the questions of the last time are none of this one's
+    : >shown
     STATUS=0 LAST="user add on a terminal, typed: $1 $2"
     script -qec "'$BUILD/zenith' -D '$WORK/A' user add bob --role read" /dev/null \
         <keys >shown 2>&1 &
@@ -153,7 +154,7 @@ typed() {
     poll 10 grep -q 'Password for "bob"' shown && printf "$1" >&7
     # shellcheck disable=SC2059
     poll 3 grep -qE 'The same again|hint|zenith:' shown && printf "$2" >&7
-    poll 10 not_running $!
+    poll 10 not_running $! || kill $!
     wait $! || STATUS=$?
     exec 7>&-
     OUT=$(tr -d '\r' <shown) ERR=''
