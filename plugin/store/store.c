@@ -50,11 +50,12 @@ static const char *missing_function(const struct zs_store *s)
         {!resume || s->ingest_resume != NULL, "ingest_resume"},
         {!resume || s->stage_drop != NULL, "stage_drop"},
         {!store_has(s, ZS_STORE_VERIFY) || s->branch_verify != NULL, "branch_verify"},
+        {false, NULL}, /* the end: none is missing */
     };
-    for (size_t i = 0; i < sizeof required / sizeof *required; i++)
-        if (!required[i].present)
-            return required[i].name;
-    return NULL;
+    size_t i = 0;
+    while (required[i].present)
+        i++;
+    return required[i].name;
 }
 
 int store_import(const struct zs_store *theirs, struct zs_store *out, struct zs_error *e)

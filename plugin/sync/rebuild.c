@@ -82,22 +82,27 @@ static void tell(struct rebuild *r)
         r->tell(r->context, r);
 }
 
+/* What the store puts into one look. */
+struct look {
+    struct zs_record records[RECORDS];
+    uint8_t values[BUFFER];
+};
+
 static int scan(struct rebuild *r, const struct snapshot *s, struct ranges *ranges,
                 struct zs_error *e)
 {
     CLEANUP(iter_close) struct iter it = {0};
-    CLEANUP(free_ptr) void *buf = malloc(BUFFER);
-    CLEANUP(free_ptr) struct zs_record *records = calloc(RECORDS, sizeof *records);
-    if (buf == NULL || records == NULL)
+    CLEANUP(free_ptr) struct look *look = malloc(sizeof *look);
+    if (look == NULL)
         return error_memory(e);
     TRY(iter_open(s, 0, s->info.last_valid_lsn, &it, e));
     for (bool more = true; more;) {
         uint64_t n = 0;
         TRY(cancel_check(r->cancel, e));
-        TRY(iter_next(&it, records, RECORDS, buf, BUFFER, &n, &more, e));
+        TRY(iter_next(&it, look->records, RECORDS, look->values, BUFFER, &n, &more, e));
         for (uint64_t i = 0; i < n; i++) {
-            TRY(note(ranges, records[i].key, records[i].lsn, e));
-            r->bytes += records[i].len;
+            TRY(note(ranges, look->records[i].key, look->records[i].lsn, e));
+            r->bytes += look->records[i].len;
         }
         r->records += n;
         tell(r);

@@ -5,6 +5,7 @@
 #include "sync/transfer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,13 +138,23 @@ static void test_the_list_is_bounded_but_for_those_that_run(void)
     transfer_list_close(list);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
+
+enum { WORKERS = 4 };
+
+struct load {
+    struct transfer_list *list;
+    struct zs_error why; /* what each one ends with: long, so that half of it is seen as such */
+    atomic_bool over;
+    uint32_t looks; /* at a transfer */
+    bool whole;
+};
 
 static void *work(void *arg)
 {
-    for (int i = 0; i < 200; i++) {
-        struct transfer *t = transfer_begin(arg, "perform_push", "b", "p");
+    struct load *load = arg;
+    for (int i = 0; i < 200 || !atomic_load(&load->over); i++) {
+        struct transfer *t = transfer_begin(load->list, "perform_push", "b", "p");
         if (t == NULL)
             abort();
         for (int j = 0; j < 10; j++)
@@ -151,32 +162,43 @@ static void *work(void *arg)
         struct transfer_facts f = transfer_look(t);
         if (f.records != 10 || f.bytes != 20)
             abort();
-        transfer_end(t, NULL);
+        transfer_end(t, &load->why);
     }
     return NULL;
 }
 
-static int ignore(void *context, const struct transfer_facts *facts)
+/* What is told belongs together, also while it is added to. */
+static int look_close(void *context, const struct transfer_facts *facts)
 {
-    (void)context;
-    return facts->id == 0;
+    struct load *load = context;
+    load->looks++;
+    load->whole = load->whole && facts->id > 0 && facts->bytes == 2 * facts->records;
+    if (facts->ended_ns != 0)
+        load->whole = load->whole && facts->records == 10 && facts->phase == PHASE_FAILED &&
+                      memcmp(&facts->error, &load->why, sizeof load->why) == 0;
+    return 0;
 }
 
 static void test_many_threads_may_use_it(void)
 {
     struct zs_error e = {0};
-    struct transfer_list *list = NULL;
-    pthread_t threads[4];
-    ASSERT_OK(transfer_list_open(&list, &e));
-    for (int i = 0; i < 4; i++)
-        CU_ASSERT_FATAL(pthread_create(&threads[i], NULL, work, list) == 0);
-    for (int i = 0; i < 50; i++)
-        ASSERT_OK(transfer_list_visit(list, ignore, NULL, &e));
-    for (int i = 0; i < 4; i++)
+    struct load load = {.why = {.sqlstate = ZS_BUSY}, .whole = true};
+    pthread_t threads[WORKERS];
+    memset(load.why.message, 'm', sizeof load.why.message - 1);
+    memset(load.why.detail, 'd', sizeof load.why.detail - 1);
+    memset(load.why.hint, 'h', sizeof load.why.hint - 1);
+    ASSERT_OK(transfer_list_open(&load.list, &e));
+    for (int i = 0; i < WORKERS; i++)
+        CU_ASSERT_FATAL(pthread_create(&threads[i], NULL, work, &load) == 0);
+    while (load.looks < 200000)
+        ASSERT_OK(transfer_list_visit(load.list, look_close, &load, &e));
+    atomic_store(&load.over, true);
+    for (int i = 0; i < WORKERS; i++)
         (void)pthread_join(threads[i], NULL);
-    const struct seen *s = look(list, 0);
+    CU_ASSERT(load.whole);
+    const struct seen *s = look(load.list, 0);
     CU_ASSERT(s->n == TRANSFER_KEEP);
-    transfer_list_close(list);
+    transfer_list_close(load.list);
 }
 
 SUITE("sync/transfer", {"facts are told as they are", test_facts_are_told_as_they_are},

@@ -340,7 +340,42 @@ static void test_a_sample_of_what_cannot_be_packed(void)
         }
 }
 
-SUITE("wire/batch", {"a sample of what cannot be packed", test_a_sample_of_what_cannot_be_packed},
+/* What a message of normal size stood in is used again; only what a large record took goes. */
+static void test_memory_is_kept_for_the_next_message(void)
+{
+    static const struct {
+        uint32_t len;
+        enum batch_encoding encoding;
+        bool message_kept, packed_kept;
+    } cases[] = {{100, BATCH_NONE, true, false},
+                 {100, BATCH_LZ4, true, true},
+                 {4 * BATCH_VALUES_BYTES, BATCH_NONE, false, false},
+                 {4 * BATCH_VALUES_BYTES, BATCH_LZ4, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct batch_writer *w = NULL;
+        struct batch_memory memory = {0};
+        struct zs_record r = record_make(1, cases[i].len, FILL_TEXT);
+        const void *message = NULL;
+        uint64_t bytes = 0;
+        bool added = false;
+        ASSERT_OK(batch_writer_open(cases[i].encoding, &w, &e));
+        ASSERT_OK(batch_add(w, &r, &added, &e));
+        ASSERT_OK(batch_finish(w, &message, &bytes, &e));
+        ASSERT_OK(batch_writer_swap(w, &memory, &e));
+        batch_memory_trim(&memory);
+        CU_ASSERT((memory.message.allocated != NULL) == cases[i].message_kept);
+        CU_ASSERT((memory.packed.allocated != NULL) == cases[i].packed_kept);
+        batch_memory_free(&memory);
+        CU_ASSERT(memory.message.allocated == NULL && memory.packed.allocated == NULL);
+        batch_writer_close(w);
+        record_free(&r);
+    }
+}
+
+SUITE("wire/batch",
+      {"memory is kept for the next message", test_memory_is_kept_for_the_next_message},
+      {"a sample of what cannot be packed", test_a_sample_of_what_cannot_be_packed},
       {"what is packed is shorter", test_what_is_packed_is_shorter},
       {"a sample of nothing", test_a_sample_of_nothing},
       {"what is put into the room fits", test_what_is_put_into_the_room_fits},
