@@ -58,21 +58,20 @@ static void module_fini(void *self)
     free(m);
 }
 
-static int lease_seconds(const struct zs_host *host, int64_t *seconds, struct zs_error *e)
+/* What the host sets; *count is left as it is if it sets nothing. */
+static int host_count(const struct zs_host *host, const char *name, const char *what,
+                      const char *hint, int64_t *count, struct zs_error *e)
 {
-    const char *text = host->setting(host->self, "lease_timeout");
-    *seconds = LEASE_SECONDS;
+    const char *text = host->setting(host->self, name);
     if (text == NULL)
         return ZS_OK;
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 8 || text[digits] != '\0') {
-        error_set(e, ZS_BAD_VALUE,
-                  "the setting lease_timeout is \"%s\", which is no number of "
-                  "seconds",
-                  text);
-        return error_hint(e, "Set it to a number such as 3600, or to 0 to keep nothing.");
+        error_set(e, ZS_BAD_VALUE, "the setting %s is \"%s\", which is no number of %s", name, text,
+                  what);
+        return error_hint(e, "%s", hint);
     }
-    *seconds = strtoll(text, NULL, 10);
+    *count = strtoll(text, NULL, 10);
     return ZS_OK;
 }
 
@@ -84,10 +83,17 @@ static int start(struct module *m, const struct zs_host *host, struct zs_error *
     recording_init(&m->recording, &m->host_store);
     m->recording.notes = m->notes;
     m->sync.store = m->recording.table;
-    int64_t seconds = 0;
+    int64_t lease_s = LEASE_SECONDS, work_s = 0, per_user = TRANSFER_PER_USER;
     TRY(transfer_list_open(&m->sync.transfers, e));
-    TRY(lease_seconds(host, &seconds, e));
-    TRY(lease_list_open(seconds * 1000000000, &m->sync.leases, e));
+    TRY(host_count(host, "lease_timeout", "seconds",
+                   "Set it to a number such as 3600, or to 0 to keep nothing.", &lease_s, e));
+    TRY(host_count(host, "progress_timeout", "seconds", "Set it to a number such as 86400.",
+                   &work_s, e));
+    TRY(host_count(host, "max_transfers", "transfers",
+                   "Set it to a number such as 32, or to 0 for no limit.", &per_user, e));
+    transfer_list_limit(m->sync.transfers, (unsigned)per_user);
+    m->sync.work_ms = work_s * 1000;
+    TRY(lease_list_open(lease_s * 1000000000, &m->sync.leases, e));
     m->transport_host = (struct zs_transport_host){.struct_size = sizeof m->transport_host,
                                                    .self = m->sync.host.self,
                                                    .log = m->sync.host.log,

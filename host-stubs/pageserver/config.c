@@ -39,6 +39,9 @@ static const char text_tail[] =
     "# max_connections = 200\n"
     "# max_half_open = 64\n"
     "\n"
+    "# How many pushes, pulls and verifications one user may have under way (0: any number).\n"
+    "# max_transfers = 32\n"
+    "\n"
     "# Seconds a login may take, and a session may idle (0: for ever).\n"
     "# handshake_timeout = 10\n"
     "# idle_timeout = 3600\n"
@@ -46,6 +49,10 @@ static const char text_tail[] =
     "# Seconds that a branch is kept from garbage collection for a push or pull which was cut\n"
     "# off while this server sent (0: not at all).\n"
     "# lease_timeout = 3600\n"
+    "\n"
+    "# Seconds that the other side of a push or pull may be at work without a message that\n"
+    "# is due, however often it says that it is alive.\n"
+    "# progress_timeout = 86400\n"
     "\n"
     "# TLS for those who connect.  With tls_ca a client certificate of that authority whose\n"
     "# common name is the user's logs in without a password.\n"
@@ -89,9 +96,11 @@ static int check_keys(const struct toml_doc *doc, struct zs_error *e)
                                         "tls_dir",
                                         "max_connections",
                                         "max_half_open",
+                                        "max_transfers",
                                         "handshake_timeout",
                                         "idle_timeout",
                                         "lease_timeout",
+                                        "progress_timeout",
                                         "tls_cert",
                                         "tls_key",
                                         "tls_ca"};
@@ -148,7 +157,7 @@ static int check_together(const struct config *c, struct zs_error *e)
 
 static int read_doc(struct config *c, struct zs_error *e)
 {
-    uint32_t port = 5433, lease_timeout_s = 3600;
+    uint32_t port = 5433, lease_timeout_s = 3600, progress_timeout_s = 86400, max_transfers = 32;
     const struct toml_doc *doc = c->doc;
     TRY(check_keys(doc, e));
     TRY(toml_get_string(doc, TOML_PATH("listen"), &c->listen, e));
@@ -163,11 +172,15 @@ static int read_doc(struct config *c, struct zs_error *e)
     TRY(get_count(doc, "handshake_timeout", 1, 3600, &c->handshake_timeout_s, e));
     TRY(get_count(doc, "idle_timeout", 0, 31536000, &c->idle_timeout_s, e));
     TRY(get_count(doc, "lease_timeout", 0, 2592000, &lease_timeout_s, e));
+    TRY(get_count(doc, "progress_timeout", 1, 2592000, &progress_timeout_s, e));
+    TRY(get_count(doc, "max_transfers", 0, 10000, &max_transfers, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_cert"), &c->tls_cert, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_key"), &c->tls_key, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_ca"), &c->tls_ca, e));
     c->port = (uint16_t)port;
     (void)snprintf(c->lease_timeout, sizeof c->lease_timeout, "%u", lease_timeout_s);
+    (void)snprintf(c->progress_timeout, sizeof c->progress_timeout, "%u", progress_timeout_s);
+    (void)snprintf(c->max_transfers, sizeof c->max_transfers, "%u", max_transfers);
     return check_together(c, e);
 }
 

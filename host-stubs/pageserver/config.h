@@ -22,7 +22,10 @@ struct config {
     const char *tls_dir;      /* for URIs; NULL: none */
     uint32_t max_connections; /* sessions that are logged in */
     uint32_t max_half_open;   /* connections that are not logged in yet */
-    char lease_timeout[12];   /* seconds, as modules take it */
+    /* as modules take them: */
+    char lease_timeout[12];    /* seconds */
+    char progress_timeout[12]; /* seconds */
+    char max_transfers[12];
     uint32_t handshake_timeout_s;
     uint32_t idle_timeout_s;        /* 0: none */
     const char *tls_cert, *tls_key; /* NULL: no TLS */

@@ -48,6 +48,10 @@ static const char *host_setting(void *self, const char *name)
         return config->tls_dir;
     if (strcmp(name, "lease_timeout") == 0)
         return config->lease_timeout;
+    if (strcmp(name, "progress_timeout") == 0)
+        return config->progress_timeout;
+    if (strcmp(name, "max_transfers") == 0)
+        return config->max_transfers;
     return NULL;
 }
 

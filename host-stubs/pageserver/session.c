@@ -137,7 +137,7 @@ static int login_as(struct session *s, struct startup *startup, const struct pat
         TRY(conn_put(&s->conn, &startup->negotiate, e));
     TRY(auth_login(&s->conn, s->server->repository.users, startup->user, s->is_local, p, &s->who,
                    e));
-    TRY(sessions_promote(&s->server->sessions, &s->entry, e));
+    TRY(sessions_promote(&s->server->sessions, &s->entry, s->who.role == ZS_ROLE_ADMIN, e));
     uint8_t room[WIRE_ERROR_ROOM];
     struct wire_buf b = wire_buf_over(room, sizeof room);
     put_greeting(&b, s, startup->application);

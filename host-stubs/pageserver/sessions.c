@@ -98,17 +98,21 @@ void sessions_leave_end(struct sessions *s, bool logged_in)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-int sessions_promote(struct sessions *s, struct session_entry *entry, struct zs_error *e)
+int sessions_promote(struct sessions *s, struct session_entry *entry, bool is_admin,
+                     struct zs_error *e)
 {
+    uint32_t half = s->max_logged_in / 2;
+    uint32_t kept = half < SESSIONS_FOR_ADMINS ? half : SESSIONS_FOR_ADMINS;
+    uint32_t max = is_admin ? s->max_logged_in : s->max_logged_in - kept;
     (void)pthread_mutex_lock(&s->lock);
-    bool full = s->logged_in >= s->max_logged_in;
+    bool full = s->logged_in >= max;
     if (!full) {
         s->half_open--;
         s->logged_in++;
         entry->logged_in = true;
     }
     (void)pthread_mutex_unlock(&s->lock);
-    return full ? too_many("sessions", s->max_logged_in, "max_connections", e) : ZS_OK;
+    return full ? too_many("sessions", max, "max_connections", e) : ZS_OK;
 }
 
 void sessions_command_begin(struct sessions *s, struct session_entry *entry)

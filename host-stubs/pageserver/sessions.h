@@ -42,8 +42,11 @@ int sessions_enter(struct sessions *s, struct session_entry *entry, struct zs_er
 void sessions_leave_begin(struct sessions *s, struct session_entry *entry);
 void sessions_leave_end(struct sessions *s, bool logged_in);
 
-/* Logged in: 53300 if there are too many. */
-int sessions_promote(struct sessions *s, struct session_entry *entry, struct zs_error *e);
+/* Logged in: 53300 if there are too many.  The last SESSIONS_FOR_ADMINS places, half of all if
+ * there are few, are for admins, so that the other users cannot lock them out. */
+#define SESSIONS_FOR_ADMINS 3u
+int sessions_promote(struct sessions *s, struct session_entry *entry, bool is_admin,
+                     struct zs_error *e);
 
 /* Around a command: a CancelRequest outside of them is too late and ignored. */
 void sessions_command_begin(struct sessions *s, struct session_entry *entry);

@@ -21,6 +21,7 @@ struct sync_module {
     struct registry *transports;
     struct transfer_list *transfers;
     struct lease_list *leases;
+    int64_t work_ms;         /* struct conn's; 0: CONN_WORK_MS */
     uint64_t sync_bytes;     /* struct receive_job's */
     uint32_t inline_batches; /* struct receive_job's and struct send_job's */
 };

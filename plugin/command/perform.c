@@ -36,6 +36,7 @@ int perform_open(struct perform *p, const char *command, void *module,
     p->transfer = transfer_begin(p->module->transfers, command, p->branch, shown);
     if (p->transfer == NULL)
         return error_memory(e);
+    TRY(transfer_own(p->transfer, session->user, e));
     p->progress =
         (struct progress){.session = p->options.progress ? session : NULL, .transfer = p->transfer};
     return ZS_OK;
@@ -61,6 +62,8 @@ int perform_connect(struct perform *p, const char *command, struct zs_timeline_i
                               .application = "zenith-sync",
                               .cancel = &p->shield.token};
     conn_init(&p->conn);
+    if (p->module->work_ms != 0)
+        p->conn.work_ms = p->module->work_ms;
     const struct zs_transport *t = &p->transport->table;
     int rc = error_check(t->connect(p->transport->self, &spec, &p->conn.channel, e), e,
                          "the transport's connect");
@@ -128,6 +131,10 @@ int perform_end(struct perform *p, int rc, struct zs_error *e)
     if (rc != ZS_OK && error_is(e, ZS_CANCELLED) && e->hint[0] == '\0' &&
         atomic_load(&p->shield.up_since_ns) == 0)
         error_hint(e, "Nothing was changed; run the same command to start again.");
+    if (rc != ZS_OK && error_is(e, ZS_PROTOCOL_VIOLATION) && e->hint[0] == '\0')
+        error_hint(e,
+                   "The far side does not speak as this one does: see that both run zenith-sync, "
+                   "and what its log says.");
     transfer_end(p->transfer, rc == ZS_OK ? NULL : e);
     return rc;
 }

@@ -48,6 +48,7 @@ int serve_open(struct serve *s, const char *command, void *module, const struct 
     s->transfer = transfer_begin(s->module->transfers, command, s->branch, session->peer);
     if (s->transfer == NULL)
         return error_memory(e);
+    TRY(transfer_own(s->transfer, session->user, e));
     s->progress = (struct progress){.session = NULL, .transfer = s->transfer};
     return ZS_OK;
 }
@@ -56,6 +57,8 @@ int serve_channel(struct serve *s, struct zs_error *e)
 {
     const struct zs_session *session = s->session;
     conn_init(&s->conn);
+    if (s->module->work_ms != 0)
+        s->conn.work_ms = s->module->work_ms;
     if (error_check(session->copy_both(session->self, &s->conn.channel, e), e,
                     "the session's copy_both") != ZS_OK) {
         memset(&s->conn.channel, 0, sizeof s->conn.channel);

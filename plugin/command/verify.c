@@ -165,6 +165,7 @@ int verify(void *self, const struct zs_session *session, const char *args, struc
     struct transfer *transfer = transfer_begin(module->transfers, "verify", a.words[0], "");
     if (transfer == NULL)
         return error_memory(e);
+    TRY(transfer_own(transfer, session->user, e));
     int rc = run(module, session, a.words[0], progress, transfer, e);
     transfer_end(transfer, rc == ZS_OK ? NULL : e);
     return rc;

@@ -73,7 +73,7 @@ static int send_ask(const struct compare *c, struct zs_error *e)
 static int receive_sums(struct compare *c, struct zs_error *e)
 {
     struct message m;
-    TRY(conn_recv_within(c->job->reader.conn, CONN_SILENCE_MS, &m, e));
+    TRY(conn_await(c->job->reader.conn, PEER_WORKS, "SUMS", &m, e));
     TRY(message_expect(&m, MESSAGE_SUMS, e));
     return sums_decode(m.body, m.body_bytes, &c->ask, &c->sums, e);
 }
@@ -181,7 +181,7 @@ static int receive_state(struct compare *c, struct zs_error *e)
     struct message m;
     const struct zs_branch_info *mine = &c->job->reader.snapshot->info;
     struct compare_result *r = c->result;
-    TRY(conn_recv_within(c->job->reader.conn, CONN_SILENCE_MS, &m, e));
+    TRY(conn_await(c->job->reader.conn, PEER_ANSWERS, "STATE", &m, e));
     TRY(message_expect(&m, MESSAGE_STATE, e));
     TRY(state_decode(m.body, m.body_bytes, &c->state, e));
     r->near_lsn = mine->last_valid_lsn;

@@ -48,7 +48,7 @@ int compare_serve(const struct key_reader *r, struct zs_error *e)
         struct message m;
         struct ask_message ask;
         TRY(cancel_check(r->cancel, e));
-        TRY(conn_recv_within(r->conn, CONN_SILENCE_MS, &m, e));
+        TRY(conn_await(r->conn, PEER_WORKS, "ASK", &m, e));
         TRY(message_expect(&m, MESSAGE_ASK, e));
         TRY(ask_decode(m.body, m.body_bytes, &ask, e));
         if (ask.done)

@@ -77,7 +77,7 @@ int history_common(const struct snapshot *s, const struct point_list *points, zs
 }
 
 static int sum_above(const struct snapshot *s, zs_lsn lsn, const struct zs_cancel *cancel,
-                     struct zs_digest *sum, struct zs_error *e)
+                     struct conn *line, struct zs_digest *sum, struct zs_error *e)
 {
     enum { RECORDS = 256, BYTES = 256 * 1024 };
     CLEANUP(iter_close) struct iter it = {0};
@@ -91,6 +91,8 @@ static int sum_above(const struct snapshot *s, zs_lsn lsn, const struct zs_cance
         uint64_t n = 0;
         bool more = false;
         TRY(cancel_check(cancel, e));
+        if (line != NULL)
+            TRY(conn_keep_alive(line, e));
         TRY(iter_next(&it, records, RECORDS, buf, BYTES, &n, &more, e));
         digest_add_records(sum, records, n);
         if (!more)
@@ -106,7 +108,8 @@ static int too_many_sums(struct zs_error *e)
 }
 
 int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,
-                      const struct zs_cancel *cancel, struct maybe_digest *out, struct zs_error *e)
+                      const struct zs_cancel *cancel, struct conn *line, struct maybe_digest *out,
+                      struct zs_error *e)
 {
     struct zs_point point;
     *out = (struct maybe_digest){0};
@@ -120,7 +123,7 @@ int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *tra
     struct zs_digest above = {0};
     if (transfer != NULL && !transfer_sum_begin(transfer))
         return too_many_sums(e);
-    TRY(sum_above(s, lsn, cancel, &above, e));
+    TRY(sum_above(s, lsn, cancel, line, &above, e));
     if (transfer != NULL)
         transfer_phase(transfer, PHASE_NEGOTIATE);
     *out = (struct maybe_digest){.known = true, .digest = digest_minus(s->info.digest, above)};

@@ -7,6 +7,7 @@
 #include "store/store.h"
 #include "sync/transfer.h"
 #include "sync/verdict.h"
+#include "wire/conn.h"
 #include "wire/control.h"
 
 /* The snapshot's point at its last_valid_lsn. */
@@ -26,9 +27,10 @@ int history_common(const struct snapshot *s, const struct point_list *points, zs
                    struct zs_error *e);
 
 /* D(lsn): listed, or computed by summing all records above it, in which `transfer`
- * counts (NULL: it does not).  Not known if the snapshot has collected versions
- * above lsn.  53400 too many sums under way; 57014. */
+ * counts (NULL: it does not), and during which `line` is kept alive (NULL: none).  Not known
+ * if the snapshot has collected versions above lsn.  53400 too many sums under way; 57014. */
 int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,
-                      const struct zs_cancel *cancel, struct maybe_digest *out, struct zs_error *e);
+                      const struct zs_cancel *cancel, struct conn *line, struct maybe_digest *out,
+                      struct zs_error *e);
 
 #endif

@@ -212,7 +212,7 @@ static int next_message(struct intake *x, struct message *m, struct zs_error *e)
         TRY(look_after(x, &busy, e));
         TRY(staging_tell(&x->staging, x->job->conn, e));
         if (!busy)
-            return conn_recv_within(x->job->conn, CONN_SILENCE_MS, m, e);
+            return conn_await(x->job->conn, PEER_WORKS, "BATCH or COMMIT", m, e);
         progress_tell(x->job->progress);
         TRY(conn_recv_soon(x->job->conn, INTAKE_LOOK_MS, &came, m, e));
         if (came)
@@ -295,6 +295,7 @@ static int drain(struct intake *x, struct zs_error *e)
         TRY(look_after(x, &busy, e));
         if (busy && handoff_rest(x->handoff, INTAKE_LOOK_MS, e) == HANDOFF_FAILED)
             return ZS_FAIL;
+        TRY(conn_keep_alive(x->job->conn, e));
     }
     x->got.sum = x->sum;
     return staging_tell(&x->staging, x->job->conn, e);

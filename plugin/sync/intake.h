@@ -46,7 +46,7 @@ int intake_open(const struct receive_job *job, const struct state_message *state
 /* The thread ends first; the ingest is the caller's again. */
 void intake_close(struct intake *x);
 
-/* The next message; meanwhile the thread is looked after.  Lifetime as conn_recv's. */
+/* The next message; meanwhile the thread is looked after.  Lifetime as conn_await's. */
 int intake_recv(struct intake *x, struct message *m, struct zs_error *e);
 
 /* Check a BATCH, and put it or hand it on. */

@@ -59,8 +59,8 @@ static int decide(const struct receive_job *job, const struct offer_message *off
         .sender = offer->last,
         .common_lsn = offer->common_lsn,
     };
-    TRY(history_digest_at(&s, offer->last.lsn, job->transfer, job->cancel, &in.receiver_at_sender,
-                          e));
+    TRY(history_digest_at(&s, offer->last.lsn, job->transfer, job->cancel, job->conn,
+                          &in.receiver_at_sender, e));
     if (!in.receiver_at_sender.known) {
         error_set(e, ZS_NOT_SUPPORTED,
                   "cannot tell whether the histories fit at %s: versions up to %s have been "
@@ -339,7 +339,7 @@ static int receive_newer(const struct receive_job *job, const struct offer_messa
     struct offer_message offer;
     struct message m;
     TRY(receive_state(job->store, job->branch, &now, e));
-    TRY(conn_recv(job->conn, &m, e));
+    TRY(conn_await(job->conn, PEER_ANSWERS, "a second OFFER", &m, e));
     TRY(message_expect(&m, MESSAGE_OFFER, e));
     TRY(offer_decode(m.body, m.body_bytes, &offer, e));
     if (offer.mode != OFFER_SEND)
@@ -365,7 +365,7 @@ int receive_run(const struct receive_job *job, const struct state_message *state
         TRY(state_encode(state, &text, e));
         TRY(conn_send(job->conn, MESSAGE_STATE, text, e));
     }
-    TRY(conn_recv(job->conn, &m, e));
+    TRY(conn_await(job->conn, PEER_WORKS, "OFFER", &m, e));
     TRY(message_expect(&m, MESSAGE_OFFER, e));
     TRY(offer_decode(m.body, m.body_bytes, &offer, e));
     outcome->verdict = offer.verdict;

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "model/lsn.h"
+#include "sync/answers.h"
 #include "sync/history.h"
 #include "sync/lease.h"
 #include "sync/resume.h"
@@ -35,7 +36,7 @@ static int decide(const struct send_job *job, const struct state_message *state,
 
     enum verdict_need need = verdict_decide(&in, &o->verdict);
     if (need == VERDICT_NEEDS_SENDER) {
-        TRY(history_digest_at(s, in.receiver.lsn, job->transfer, job->cancel,
+        TRY(history_digest_at(s, in.receiver.lsn, job->transfer, job->cancel, job->conn,
                               &in.sender_at_receiver, e));
         if (!in.sender_at_receiver.known) {
             error_set(
@@ -177,15 +178,18 @@ static int send_commit(const struct send_job *job, const struct range *range, st
     return conn_send(job->conn, MESSAGE_COMMIT, text, e);
 }
 
-/* Once COMMIT is out, a failure leaves open what the receiver did. */
-static int receive_done(const struct send_job *job, bool committing, struct done_message *done,
+/* What comes at the end of an offer.  Once COMMIT is out, a failure leaves open what the
+ * receiver did. */
+static int receive_done(const struct send_job *job, enum offer_mode mode, struct done_message *done,
                         struct zs_error *e)
 {
     struct message m;
-    int rc = ZS_OK;
-    do {
-        rc = conn_recv_within(job->conn, CONN_SILENCE_MS, &m, e);
-    } while (rc == ZS_OK && m.type == MESSAGE_ACK); /* too late to matter */
+    enum conn_wait wait = mode == OFFER_NONE ? PEER_ANSWERS : PEER_WORKS;
+    int rc = conn_await(job->conn, wait, "DONE", &m, e);
+    while (rc == ZS_OK && m.type == MESSAGE_ACK && mode == OFFER_SEND) {
+        TRY(send_heard_ack(job, &m, e));
+        rc = conn_await(job->conn, wait, "DONE", &m, e);
+    }
     bool mine = rc != ZS_OK && error_is(e, ZS_CANCELLED) && cancel_requested(job->cancel);
     bool open = rc != ZS_OK && (mine || error_is(e, ZS_CONNECTION_LOST));
     if (rc == ZS_OK) {
@@ -193,23 +197,12 @@ static int receive_done(const struct send_job *job, bool committing, struct done
         rc = done_decode(m.body, m.body_bytes, done, e);
         open = rc != ZS_OK && error_is(e, ZS_CORRUPT);
     }
-    if (committing && open) {
+    if (mode == OFFER_SEND && open) {
         error_detail(e, "The commit had been sent: the far branch is either complete or as it "
                         "was before.");
         error_hint(e, "Run the same command again: it finds out, and sends what is missing.");
     }
     return rc;
-}
-
-/* The receiver must now be where the sender is. */
-static int check_done(const struct send_job *job, const struct done_message *done,
-                      struct zs_point mine, struct zs_error *e)
-{
-    if (done->last.lsn == mine.lsn && (!store_has(job->snapshot->store, ZS_STORE_DIGEST) ||
-                                       digest_equal(done->last.digest, mine.digest)))
-        return ZS_OK;
-    return error_set(e, ZS_CORRUPT, "the far side says that it is at %s, not at %s as it was sent",
-                     lsn_text(done->last.lsn).s, lsn_text(mine.lsn).s);
 }
 
 /* One pass over the range.  *complete is false if the change map was used and missed
@@ -266,14 +259,18 @@ static int transfer_records(const struct send_job *job, const struct state_messa
                                 .upto_lsn = offer->to_lsn,
                                 .whole = offer->from_lsn == 0,
                                 .end = offer->last};
+    const struct transfer_facts facts = transfer_look(job->transfer);
     struct range range = whole;
     struct done_message done;
     bool complete = false;
     transfer_phase(job->transfer, PHASE_SEND);
     if (job->shield != NULL)
         shield_down(job->shield); /* of an earlier range's commit */
+    *job->answers = (struct answers){.before_records = facts.records, .before_bytes = facts.bytes};
     if (offer->resume) {
         range.resume = &state->resume;
+        job->answers->records = state->resume.records;
+        job->answers->bytes = state->resume.bytes;
         range.sum = state->resume.sum;
         range.records = state->resume.records;
         range.bytes = state->resume.bytes;
@@ -291,16 +288,18 @@ static int transfer_records(const struct send_job *job, const struct state_messa
                      lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
         range = whole;
         o->resumed = false;
+        job->answers->again = true;
         transfer_durable(job->transfer, 0);
         TRY(start_over(job, offer, e));
         TRY(send_range(job, state, false, &range, &complete, e));
     }
     TRY(send_commit(job, &range, e));
-    TRY(receive_done(job, true, &done, e));
+    TRY(receive_done(job, OFFER_SEND, &done, e));
     o->late_cancel = cancel_requested(job->cancel);
     o->records = range.records - (range.resume != NULL ? range.resume->records : 0);
     o->raw_bytes = range.bytes - (range.resume != NULL ? range.resume->bytes : 0);
-    return check_done(job, &done, offer->last, e);
+    return answers_done(&done, offer, &offer->last,
+                        store_has(job->snapshot->store, ZS_STORE_DIGEST), e);
 }
 
 /* What is newer than the transfer that was gone on with. */
@@ -409,11 +408,12 @@ static int run(struct send_job *job, struct views *v, const struct state_message
     transfer_phase(job->transfer, PHASE_NEGOTIATE);
     if (state == NULL) {
         struct message m;
-        TRY(conn_recv(job->conn, &m, e));
+        TRY(conn_await(job->conn, PEER_ANSWERS, "STATE", &m, e));
         TRY(message_expect(&m, MESSAGE_STATE, e));
         TRY(state_decode(m.body, m.body_bytes, &received, e));
         state = &received;
     }
+    TRY(answers_state(state, e));
     TRY(choose(job, v, state, outcome, e));
     TRY(make_offer(job, state, outcome, &offer, e));
     offer_newer(job, v, &offer);
@@ -434,9 +434,11 @@ static int run(struct send_job *job, struct views *v, const struct state_message
             TRY(send_newer(job, state, &offer, outcome, e));
     } else {
         struct done_message done;
-        TRY(receive_done(job, false, &done, e));
+        TRY(receive_done(job, offer.mode, &done, e));
         if (offer.mode == OFFER_ASK)
             TRY(take_verdict(job, &offer, &done, outcome, e));
+        else
+            TRY(answers_done(&done, &offer, &state->last, false, e));
     }
     outcome->wire_bytes = job->conn->sent_bytes + job->conn->received_bytes;
     return ZS_OK;
@@ -446,7 +448,9 @@ int send_run(const struct send_job *theirs, const struct state_message *state,
              struct outcome *outcome, struct zs_error *e)
 {
     CLEANUP(views_fini) struct views views = {.newest = theirs->snapshot};
+    struct answers answers = {0};
     struct send_job job = *theirs;
+    job.answers = &answers;
     if (run(&job, &views, state, outcome, e) == ZS_OK)
         return ZS_OK;
     struct transfer_facts facts = transfer_look(job.transfer);

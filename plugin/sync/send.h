@@ -7,6 +7,7 @@
  *   - Of a behind receiver only records in (X, Y] travel, each once.
  *   - A snapshot that has collected versions above X sends no delta: a collected
  *     tombstone would bring dropped pages back.
+ *   - Of what the receiver says nothing is believed that this side can tell (answers.h).
  *   - What the store handed out must sum to D(Y) - D(X), else nothing is committed.
  *   - Cut off after some of it was sent, the snapshot is kept (lease.h), and
  *     serves the receiver's next try where the branch has collected what that one needs.
@@ -21,12 +22,14 @@
 #include "sync/transfer.h"
 #include "wire/conn.h"
 
+struct answers;
 struct lease_list;
 
 struct send_job {
     struct snapshot *snapshot; /* what is sent; emptied if it is kept for a transfer cut off */
     struct lease_list *leases; /* where it is kept; NULL: nowhere */
     bool leased;               /* for send.c: the snapshot is one that was kept */
+    struct answers *answers;   /* for send.c: the ACKs of the range that is sent */
     struct conn *conn;
     const struct zs_cancel *cancel;
     struct shield *shield; /* of the channel; NULL if it has none */

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "sync/answers.h"
 #include "sync/encoding.h"
 #include "sync/handoff.h"
 #include "sync/throttle.h"
@@ -24,6 +25,16 @@ static uint64_t lower_rate(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+int send_heard_ack(const struct send_job *job, const struct message *m, struct zs_error *e)
+{
+    struct ack_message ack;
+    struct transfer_facts facts = transfer_look(job->transfer);
+    TRY(ack_decode(m->body, m->body_bytes, &ack, e));
+    TRY(answers_ack(job->answers, &ack, facts.records, facts.bytes, e));
+    transfer_durable(job->transfer, ack.bytes);
+    return ZS_OK;
+}
+
 /* A receiver says nothing while records flow, but for an error: hear that before more
  * is written. */
 static int listen_first(const struct send_job *job, struct zs_error *e)
@@ -35,9 +46,7 @@ static int listen_first(const struct send_job *job, struct zs_error *e)
         TRY(conn_peek(job->conn, &came, &m, e));
         if (!came || m.type != MESSAGE_ACK)
             break;
-        struct ack_message ack;
-        TRY(ack_decode(m.body, m.body_bytes, &ack, e));
-        transfer_durable(job->transfer, ack.bytes);
+        TRY(send_heard_ack(job, &m, e));
     }
     if (came)
         return error_set(e, ZS_PROTOCOL_VIOLATION,

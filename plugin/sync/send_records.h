@@ -33,6 +33,9 @@ struct range {
     const struct resume_point *resume; /* so much is there already, and counted; or NULL */
 };
 
+/* What an ACK says, checked and noted. */
+int send_heard_ack(const struct send_job *job, const struct message *m, struct zs_error *e);
+
 /* Send what `selection` gives, and count and sum it into *range. */
 int send_records(const struct send_job *job, const struct state_message *state,
                  struct selection *selection, struct range *range, struct zs_error *e);

@@ -15,6 +15,7 @@
 struct transfer {
     struct transfer_list *list;
     struct transfer *next;
+    char user[64]; /* "": nobody's yet */
     struct transfer_facts facts;
 };
 
@@ -22,6 +23,7 @@ struct transfer_list {
     pthread_mutex_t lock;
     struct transfer *first; /* newest first */
     uint64_t last_id;
+    unsigned per_user;
 };
 
 int transfer_list_open(struct transfer_list **out, struct zs_error *e)
@@ -29,6 +31,7 @@ int transfer_list_open(struct transfer_list **out, struct zs_error *e)
     struct transfer_list *list = calloc(1, sizeof *list);
     if (list == NULL)
         return error_memory(e);
+    list->per_user = TRANSFER_PER_USER;
     (void)pthread_mutex_init(&list->lock, NULL);
     *out = list;
     return ZS_OK;
@@ -44,6 +47,11 @@ void transfer_list_close(struct transfer_list *list)
     }
     (void)pthread_mutex_destroy(&list->lock);
     free(list);
+}
+
+void transfer_list_limit(struct transfer_list *list, unsigned per_user)
+{
+    list->per_user = per_user;
 }
 
 static bool ended(const struct transfer *t)
@@ -94,6 +102,25 @@ struct transfer *transfer_begin(struct transfer_list *list, const char *command,
     forget_old(list);
     pthread_mutex_unlock(&list->lock);
     return t;
+}
+
+int transfer_own(struct transfer *t, const char *user, struct zs_error *e)
+{
+    struct transfer_list *list = t->list;
+    unsigned running = 0;
+    pthread_mutex_lock(&list->lock);
+    (void)snprintf(t->user, sizeof t->user, "%s", user != NULL ? user : "");
+    for (const struct transfer *at = list->first; at != NULL; at = at->next)
+        running += !ended(at) && strcmp(at->user, t->user) == 0;
+    pthread_mutex_unlock(&list->lock);
+    if (list->per_user == 0 || running <= list->per_user)
+        return ZS_OK;
+    error_set(e, ZS_LIMIT_EXCEEDED, "user \"%s\" has %u transfers under way here already", t->user,
+              list->per_user);
+    error_hint(e, "Run the command again when sync_status shows fewer, or raise max_transfers on "
+                  "that server.");
+    transfer_end(t, e);
+    return ZS_FAIL;
 }
 
 void transfer_phase(struct transfer *t, enum transfer_phase phase)

@@ -7,7 +7,8 @@
 
 #include "wire/control.h"
 
-#define TRANSFER_KEEP 32u
+#define TRANSFER_KEEP     32u
+#define TRANSFER_PER_USER 32u /* where the host sets nothing else */
 
 enum transfer_phase {
     PHASE_CONNECT,
@@ -46,9 +47,16 @@ struct transfer;
 int transfer_list_open(struct transfer_list **out, struct zs_error *e);
 void transfer_list_close(struct transfer_list *list);
 
+/* So many may one user have under way: each holds a snapshot or a branch, a thread or two,
+ * and memory.  Before the first one begins; 0: any number. */
+void transfer_list_limit(struct transfer_list *list, unsigned per_user);
+
 /* A new one.  NULL for want of memory.  End it with transfer_end. */
 struct transfer *transfer_begin(struct transfer_list *list, const char *command, const char *branch,
                                 const char *peer);
+
+/* Whose it is.  53400: that user has too many under way already; this one has ended then. */
+int transfer_own(struct transfer *t, const char *user, struct zs_error *e);
 
 void transfer_phase(struct transfer *t, enum transfer_phase phase);
 void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, zs_lsn to_lsn,

@@ -13,6 +13,8 @@ void conn_init(struct conn *c)
     memset(c, 0, sizeof *c);
     c->channel.struct_size = sizeof c->channel;
     c->last_sent_ns = clock_now_ns();
+    c->silence_ms = CONN_SILENCE_MS;
+    c->work_ms = CONN_WORK_MS;
 }
 
 int conn_check(struct conn *c, const char *who, struct zs_error *e)
@@ -112,37 +114,44 @@ static int receive(struct conn *c, int timeout_ms, bool *came, struct message *m
     return ZS_OK;
 }
 
-int conn_recv(struct conn *c, struct message *m, struct zs_error *e)
+/* The far side is given up; `heard` by this side, but nothing that was due. */
+static int overdue(int64_t limit_ms, bool heard, const char *due, struct zs_error *e)
 {
-    bool came = false;
+    long long seconds = (long long)(limit_ms / 1000);
+    if (heard)
+        error_set(e, ZS_CONNECTION_LOST,
+                  "the far side has said nothing but KEEPALIVE for %lld seconds, and %s is due",
+                  seconds, due);
+    else
+        error_set(e, ZS_CONNECTION_LOST,
+                  "the far side has said nothing for %lld seconds, and %s is due", seconds, due);
+    return error_hint(e,
+                      "See on the far side what it is doing (sync_status), and run the command "
+                      "again%s.",
+                      heard ? "; progress_timeout here says how long its work may take" : "");
+}
+
+int conn_await(struct conn *c, enum conn_wait wait, const char *due, struct message *m,
+               struct zs_error *e)
+{
+    const int64_t began_ns = clock_now_ns();
+    const int64_t all_ms = wait == PEER_WORKS ? c->work_ms : c->silence_ms;
+    int64_t heard_ns = began_ns, left_ms = all_ms < c->silence_ms ? all_ms : c->silence_ms;
     do {
-        TRY(receive(c, -1, &came, m, e));
-    } while (!came || m->type == MESSAGE_KEEPALIVE);
-    return ZS_OK;
-}
-
-static int silent(int64_t limit_ms, struct zs_error *e)
-{
-    error_set(e, ZS_CONNECTION_LOST, "the far side has said nothing for %lld seconds",
-              (long long)(limit_ms / 1000));
-    return error_hint(e, "See on the far side what it is doing (sync_status), and run the command "
-                         "again.");
-}
-
-int conn_recv_within(struct conn *c, int64_t limit_ms, struct message *m, struct zs_error *e)
-{
-    int64_t heard_ns = clock_now_ns();
-    for (;;) {
         bool came = false;
-        int64_t left_ms = limit_ms - (clock_now_ns() - heard_ns) / 1000000;
-        if (left_ms <= 0)
-            return silent(limit_ms, e);
         TRY(receive(c, left_ms < 60000 ? (int)left_ms : 60000, &came, m, e));
         if (came && m->type != MESSAGE_KEEPALIVE)
             return ZS_OK;
+        const int64_t now_ns = clock_now_ns();
         if (came)
-            heard_ns = clock_now_ns();
-    }
+            heard_ns = now_ns;
+        int64_t silence_ms = c->silence_ms - (now_ns - heard_ns) / 1000000;
+        left_ms = all_ms - (now_ns - began_ns) / 1000000;
+        if (silence_ms <= 0 && left_ms > 0)
+            return overdue(c->silence_ms, false, due, e);
+        left_ms = silence_ms < left_ms ? silence_ms : left_ms;
+    } while (left_ms > 0);
+    return overdue(all_ms, heard_ns != began_ns, due, e);
 }
 
 int conn_keep_alive(struct conn *c, struct zs_error *e)
@@ -155,10 +164,14 @@ int conn_keep_alive(struct conn *c, struct zs_error *e)
 int conn_recv_soon(struct conn *c, int timeout_ms, bool *came, struct message *m,
                    struct zs_error *e)
 {
-    do {
+    for (int skipped = 0;; skipped++) {
         TRY(receive(c, timeout_ms, came, m, e));
-    } while (*came && m->type == MESSAGE_KEEPALIVE);
-    return ZS_OK;
+        if (!*came || m->type != MESSAGE_KEEPALIVE)
+            return ZS_OK;
+        *came = false;
+        if (skipped == CONN_SKIPPED)
+            return ZS_OK;
+    }
 }
 
 int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e)

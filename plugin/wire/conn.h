@@ -13,10 +13,11 @@
 struct conn {
     struct zs_channel channel; /* struct_size 0: closed */
     uint64_t sent_bytes, received_bytes;
-    int64_t last_sent_ns; /* CLOCK_MONOTONIC */
+    int64_t last_sent_ns;        /* CLOCK_MONOTONIC */
+    int64_t silence_ms, work_ms; /* conn_await's */
 };
 
-/* A message as it came; the body is a view, valid until the next conn_recv. */
+/* A message as it came; the body is a view, valid until the next one is asked for. */
 struct message {
     enum message_type type;
     const uint8_t *whole; /* with the type byte in front */
@@ -25,7 +26,8 @@ struct message {
     uint64_t body_bytes;
 };
 
-/* Prepare for a host's or transport's function to fill in conn->channel. */
+/* Prepare for a host's or transport's function to fill in conn->channel.  The limits are
+ * CONN_SILENCE_MS and CONN_WORK_MS; who knows better sets them afterwards. */
 void conn_init(struct conn *c);
 
 /* After it was filled in: are the functions there?  XX000 names who left one out. */
@@ -35,17 +37,21 @@ int conn_check(struct conn *c, const char *who, struct zs_error *e);
 int conn_send_whole(struct conn *c, const void *message, uint64_t bytes, struct zs_error *e);
 int conn_send(struct conn *c, enum message_type type, const char *body, struct zs_error *e);
 
-/* Wait for a message other than KEEPALIVE.  08P01 for an unknown type or a KEEPALIVE with
- * a body, 08006 if the far side ended. */
-int conn_recv(struct conn *c, struct message *m, struct zs_error *e);
-
-/* How long a peer may say nothing while it is its turn: a commit of what is durable
- * already, or a batch that is being put together, takes seconds. */
+/* A peer whose turn it is holds what this side keeps for it: a snapshot, a branch that
+ * nobody else can write to, a session.  So each wait for one has an end, whatever it says:
+ *   PEER_ANSWERS  what it has to do takes no time worth speaking of: silence_ms in all, with
+ *                 KEEPALIVE or without
+ *   PEER_WORKS    it may have to read a branch, or to make a commit durable: it says so by
+ *                 KEEPALIVE, silence_ms without one is the end, and so is work_ms in all.
+ * A day reads 17 TB from a disk that gives 200 MB/s, and each message is a new wait. */
+enum conn_wait { PEER_ANSWERS, PEER_WORKS };
 #define CONN_SILENCE_MS 600000
+#define CONN_WORK_MS    86400000
 
-/* The same, but a far side that is silent for `limit_ms`, KEEPALIVE included, is given up:
- * 08006.  For waits in which it has work to do that cannot take long, or says KEEPALIVE. */
-int conn_recv_within(struct conn *c, int64_t limit_ms, struct message *m, struct zs_error *e);
+/* Wait for a message other than KEEPALIVE; `due` says to people what that is.  08006: the far
+ * side ended, or a limit was reached; 08P01: an unknown type, or a KEEPALIVE with a body. */
+int conn_await(struct conn *c, enum conn_wait wait, const char *due, struct message *m,
+               struct zs_error *e);
 
 /* Say KEEPALIVE if nothing was sent for CONN_KEEPALIVE_MS: a peer, and whatever stands
  * between, then knows that work is going on. */
@@ -53,14 +59,16 @@ int conn_recv_within(struct conn *c, int64_t limit_ms, struct message *m, struct
 int conn_keep_alive(struct conn *c, struct zs_error *e);
 
 /* Has the far side failed meanwhile?  Looks without waiting, so that a sender that
- * only writes hears a refusal early.  *came tells if a message came instead. */
+ * only writes hears a refusal early.  *came tells if a message came instead; a look passes
+ * over CONN_SKIPPED KEEPALIVEs at most, or a flood of them would hold the caller here. */
+#define CONN_SKIPPED 16
 int conn_peek(struct conn *c, bool *came, struct message *m, struct zs_error *e);
 
 /* The same, but waits up to timeout_ms for one. */
 int conn_recv_soon(struct conn *c, int timeout_ms, bool *came, struct message *m,
                    struct zs_error *e);
 
-/* Keep the message that came last beyond the next conn_recv*, until conn_release.  NULL: the
+/* Keep the message that came last beyond the next one, until conn_release.  NULL: the
  * channel cannot, or not this one.  By the thread that receives. */
 void *conn_keep(struct conn *c);
 void conn_release(struct conn *c, void *kept);

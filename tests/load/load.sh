@@ -33,7 +33,7 @@ cpu_seconds() { awk -v hz="$(getconf CLK_TCK)" '{print ($14 + $15) / hz}' "/proc
 
 server A
 z A stop >/dev/null
-sed -i -E 's/^#? *max_connections *=.*/max_connections = 400/' "$WORK/A/.zenith/pageserver.toml"
+sed -i -E 's/^#? *(max_connections|max_transfers) *=.*/\1 = 400/' "$WORK/A/.zenith/pageserver.toml"
 z A start >/dev/null
 z A user add loader --role write --password-stdin <<<loaderpassword >/dev/null
 load() {

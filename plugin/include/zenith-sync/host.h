@@ -126,7 +126,11 @@ struct zs_host {
      *   tls_dir            the folder that file names in a URI (sslrootcert,
      *                      sslcert, sslkey) are taken from; not set: none may be given
      *   lease_timeout      seconds that a snapshot is kept for a transfer that was cut
-     *                      off while this server sent; not set: 3600, 0: none is kept */
+     *                      off while this server sent; not set: 3600, 0: none is kept
+     *   progress_timeout   seconds that a peer may say nothing but KEEPALIVE where a message
+     *                      of it is due; not set, or 0: 86400
+     *   max_transfers      so many transfers (verify and branch_verify are some, too) may one
+     *                      user have under way; not set: 32, 0: any number */
     const char *(*setting)(void *self, const char *name);
 };
 

@@ -41,6 +41,9 @@ static void test_an_example_of_everything_that_is_commented_out_holds(void)
     ASSERT_TEXT(c.allow_destinations, "backup.example.com 10.0.0.0/8");
     ASSERT_TEXT(c.transport_dir, "/usr/local/lib/zenith-sync/transports");
     ASSERT_TEXT(c.tls_ca, "/etc/zenith-sync/ca.crt");
+    ASSERT_TEXT(c.lease_timeout, "3600");
+    ASSERT_TEXT(c.progress_timeout, "86400");
+    ASSERT_TEXT(c.max_transfers, "32");
     CU_ASSERT(c.idle_timeout_s == 3600 && c.handshake_timeout_s == 10);
     config_fini(&c);
     free(text);
@@ -61,6 +64,8 @@ static void test_errors_name_the_line(void)
         {"# one\nprot = 5433\n", "line 2"},
         {"max_connections = 0\n", "line 1"},
         {"handshake_timeout = 0\n", "line 1"},
+        {"progress_timeout = 0\n", "line 1"},
+        {"max_transfers = -1\n", "line 1"},
         {"allow_unix_sockets = \"yes\"\n", "line 1"},
         {"allow_destinations = [\"a b\"]\n", "line 1"},
         {"allow_destinations = [\"\"]\n", "line 1"},

@@ -4,6 +4,7 @@
 #include "pageserver/sessions.h"
 
 #include <poll.h>
+#include <string.h>
 
 struct one {
     struct session_entry entry;
@@ -38,16 +39,43 @@ static void test_limits(void)
     ASSERT_FAILS(sessions_reserve(&s, false, &e), "53300");
     ASSERT_OK(sessions_reserve(&s, true, &e)); /* local */
     sessions_release(&s);
-    ASSERT_OK(sessions_promote(&s, &a.entry, &e));
-    ASSERT_FAILS(sessions_promote(&s, &b.entry, &e), "53300");
+    ASSERT_OK(sessions_promote(&s, &a.entry, false, &e));
+    ASSERT_FAILS(sessions_promote(&s, &b.entry, true, &e), "53300");
     ASSERT_OK(sessions_reserve(&s, false, &e));
     sessions_release(&s);
     CU_ASSERT_EQUAL(sessions_count(&s), 1);
     leave(&s, &a);
-    ASSERT_OK(sessions_promote(&s, &b.entry, &e));
+    ASSERT_OK(sessions_promote(&s, &b.entry, true, &e));
     leave(&s, &b);
     CU_ASSERT(sessions_wait(&s, 0));
     sessions_fini(&s);
+}
+
+static void test_the_last_places_are_for_admins(void)
+{
+    static const struct {
+        uint32_t max, others;
+    } cases[] = {{1, 1}, {2, 1}, {3, 2}, {5, 3}, {6, 3}, {7, 4}, {9, 6}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sessions s;
+        struct one all[10];
+        struct zs_error e = {0};
+        uint32_t n = 0;
+        ASSERT_OK(sessions_init(&s, 10, cases[i].max, &e));
+        for (uint32_t k = 0; k <= cases[i].max; k++)
+            enter(&s, &all[k]);
+        while (n < cases[i].max && sessions_promote(&s, &all[n].entry, false, &e) == ZS_OK)
+            n++;
+        CU_ASSERT_EQUAL(n, cases[i].others);
+        ASSERT_FAILS(sessions_promote(&s, &all[n].entry, false, &e), "53300");
+        CU_ASSERT(strstr(e.hint, "max_connections") != NULL);
+        for (; n < cases[i].max; n++)
+            ASSERT_OK(sessions_promote(&s, &all[n].entry, true, &e));
+        ASSERT_FAILS(sessions_promote(&s, &all[n].entry, true, &e), "53300");
+        for (uint32_t k = 0; k <= cases[i].max; k++)
+            leave(&s, &all[k]);
+        sessions_fini(&s);
+    }
 }
 
 static void test_a_cancel_request_needs_key_and_command(void)
@@ -103,5 +131,6 @@ static void test_a_shutdown_reaches_all_and_stays(void)
 }
 
 SUITE("pageserver/sessions", {"too many are refused", test_limits},
+      {"the last places are for admins", test_the_last_places_are_for_admins},
       {"a cancel needs the key and a running command", test_a_cancel_request_needs_key_and_command},
       {"a shutdown reaches all sessions and stays", test_a_shutdown_reaches_all_and_stays})

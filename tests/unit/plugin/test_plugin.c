@@ -13,7 +13,8 @@
 const struct zs_module *zenith_sync_module_v1(void);
 
 static struct {
-    const char *lease, *dir;
+    const char *named, *value; /* a setting; NULL: none */
+    const char *dir;
     int commands, refuse_at; /* the n-th command_add fails; 0: none */
     char logged[600];
 } host_has;
@@ -36,8 +37,8 @@ static void log_line(void *self, uint32_t level, const char *line)
 static const char *setting(void *self, const char *name)
 {
     (void)self;
-    if (strcmp(name, "lease_timeout") == 0)
-        return host_has.lease;
+    if (host_has.named != NULL && strcmp(name, host_has.named) == 0)
+        return host_has.value;
     return strcmp(name, "transport_dir") == 0 ? host_has.dir : NULL;
 }
 
@@ -108,7 +109,7 @@ static void test_a_host_that_lacks_something_is_told_what(void)
 static void test_settings(void)
 {
     static const struct {
-        const char *lease, *dir;
+        const char *value, *dir;
         bool good;
         const char *logged;
     } cases[] = {
@@ -121,21 +122,24 @@ static void test_settings(void)
         {"100000000", NULL, false, ""},
         {NULL, "/nonexistent", true, "/nonexistent cannot be read"}, /* said, and goes on */
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    static const char *const names[] = {"lease_timeout", "progress_timeout", "max_transfers"};
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
         struct stub_store *store = NULL;
+        const char *name = names[i % 3];
         ASSERT_OK(stub_store_open(0, &store, &e));
         struct zs_host host = good_host(store);
-        host_has.lease = cases[i].lease;
-        host_has.dir = cases[i].dir;
+        host_has.named = cases[i / 3].value != NULL ? name : NULL;
+        host_has.value = cases[i / 3].value;
+        host_has.dir = cases[i / 3].dir;
         int rc = try_host(&host, &e);
-        if (cases[i].good) {
+        if (cases[i / 3].good) {
             ASSERT_OK(rc);
         } else {
             ASSERT_FAILS(rc, ZS_BAD_VALUE);
-            CU_ASSERT(strstr(e.message, "lease_timeout") != NULL && e.hint[0] != '\0');
+            CU_ASSERT(strstr(e.message, name) != NULL && e.hint[0] != '\0');
         }
-        CU_ASSERT(strstr(host_has.logged, cases[i].logged) != NULL);
+        CU_ASSERT(strstr(host_has.logged, cases[i / 3].logged) != NULL);
         stub_store_close(store);
     }
 }

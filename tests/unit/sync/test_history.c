@@ -172,8 +172,8 @@ static void test_a_digest_is_listed_summed_or_unknown(void)
             ASSERT_OK(snapshot_open(stub_store_table(store), "coarse", &coarse, &e));
             for (zs_lsn lsn = 1; lsn <= 40; lsn++) {
                 struct maybe_digest got = {0}, want = {0};
-                ASSERT_OK(history_digest_at(&coarse, lsn, NULL, NULL, &got, &e));
-                ASSERT_OK(history_digest_at(&fine, lsn, NULL, NULL, &want, &e));
+                ASSERT_OK(history_digest_at(&coarse, lsn, NULL, NULL, NULL, &got, &e));
+                ASSERT_OK(history_digest_at(&fine, lsn, NULL, NULL, NULL, &want, &e));
                 CU_ASSERT(want.known && got.known == (lsn >= cutoffs[c]));
                 CU_ASSERT(!got.known || digest_equal(got.digest, want.digest));
             }
@@ -196,9 +196,10 @@ static void test_a_sum_can_be_cancelled(void)
     write_commit(store, "a", 1, 0, 0x10);
     ASSERT_OK(snapshot_open(stub_store_table(store), "a", &s, &e));
     stub_cancel_request(&cancel);
-    ASSERT_FAILS(history_digest_at(&s, 5, NULL, &cancel.token, &out, &e), ZS_CANCELLED);
+    ASSERT_FAILS(history_digest_at(&s, 5, NULL, &cancel.token, NULL, &out, &e), ZS_CANCELLED);
     CU_ASSERT(!out.known);
-    ASSERT_OK(history_digest_at(&s, 0x10, NULL, &cancel.token, &out, &e)); /* listed: no work */
+    ASSERT_OK(
+        history_digest_at(&s, 0x10, NULL, &cancel.token, NULL, &out, &e)); /* listed: no work */
     CU_ASSERT(out.known);
     stub_cancel_fini(&cancel);
 }
@@ -222,15 +223,15 @@ static void test_sums_are_few_at_a_time(void)
         CU_ASSERT_FATAL(t[i] != NULL);
     }
     struct transfer *one_more = t[TRANSFER_SUMS_MAX];
-    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, &out, &e));
+    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, NULL, &out, &e));
     CU_ASSERT(transfer_look(one_more).phase == PHASE_NEGOTIATE); /* its place is given back */
     for (size_t i = 0; i < TRANSFER_SUMS_MAX; i++)
         CU_ASSERT(transfer_sum_begin(t[i]));
-    ASSERT_FAILS(history_digest_at(&s, 5, one_more, NULL, &out, &e), ZS_LIMIT_EXCEEDED);
+    ASSERT_FAILS(history_digest_at(&s, 5, one_more, NULL, NULL, &out, &e), ZS_LIMIT_EXCEEDED);
     CU_ASSERT(!out.known && e.hint[0] != '\0');
-    ASSERT_OK(history_digest_at(&s, 0x10, one_more, NULL, &out, &e)); /* listed: no work */
+    ASSERT_OK(history_digest_at(&s, 0x10, one_more, NULL, NULL, &out, &e)); /* listed: no work */
     transfer_end(t[0], &e); /* a failed one has no place */
-    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, &out, &e));
+    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, NULL, &out, &e));
     snapshot_close(&s);
     transfer_list_close(list);
 }

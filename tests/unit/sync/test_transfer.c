@@ -201,7 +201,41 @@ static void test_many_threads_may_use_it(void)
     transfer_list_close(load.list);
 }
 
-SUITE("sync/transfer", {"facts are told as they are", test_facts_are_told_as_they_are},
+/* The others go on; what has ended counts no more. */
+static void test_one_user_has_so_many_under_way(void)
+{
+    static const struct {
+        unsigned per_user, may;
+    } cases[] = {{1, 1}, {3, 3}, {0, 10}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct transfer_list *list = NULL;
+        struct transfer *t[10];
+        ASSERT_OK(transfer_list_open(&list, &e));
+        transfer_list_limit(list, cases[i].per_user);
+        for (unsigned n = 0; n < 10; n++) {
+            t[n] = transfer_begin(list, "branch_pull", "main", "far");
+            CU_ASSERT_FATAL(t[n] != NULL);
+            if (n < cases[i].may) {
+                ASSERT_OK(transfer_own(t[n], "anna", &e));
+                continue;
+            }
+            ASSERT_FAILS(transfer_own(t[n], "anna", &e), ZS_LIMIT_EXCEEDED);
+            CU_ASSERT(strstr(e.message, "\"anna\"") != NULL);
+            CU_ASSERT(strstr(e.hint, "max_transfers") != NULL);
+            CU_ASSERT(transfer_look(t[n]).phase == PHASE_FAILED);
+        }
+        t[9] = transfer_begin(list, "branch_pull", "main", "far");
+        ASSERT_OK(transfer_own(t[9], "bert", &e));
+        transfer_end(t[0], NULL);
+        t[0] = transfer_begin(list, "branch_pull", "main", "far");
+        ASSERT_OK(transfer_own(t[0], "anna", &e));
+        transfer_list_close(list);
+    }
+}
+
+SUITE("sync/transfer", {"one user has so many under way", test_one_user_has_so_many_under_way},
+      {"facts are told as they are", test_facts_are_told_as_they_are},
       {"names that are too long are cut", test_names_that_are_too_long_are_cut},
       {"running ones come first, and then the newest",
        test_running_ones_come_first_and_then_the_newest},

@@ -47,7 +47,7 @@ static void test_a_message_arrives_with_its_type(void)
     CU_ASSERT(t.far.recv(t.far.self, -1, &raw, &len, &e) == ZS_RECV_MESSAGE);
     CU_ASSERT(len == 3 && memcmp(raw, "S{}", 3) == 0);
     far_sends(&t, "Dxyz");
-    ASSERT_OK(conn_recv(&t.near, &m, &e));
+    ASSERT_OK(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e));
     CU_ASSERT(m.type == MESSAGE_DONE && m.body_bytes == 3 && memcmp(m.body, "xyz", 3) == 0);
     CU_ASSERT(m.whole_bytes == 4 && m.whole[0] == 'D');
     CU_ASSERT(t.near.sent_bytes == 3 && t.near.received_bytes == 4);
@@ -68,7 +68,7 @@ static void test_keepalives_are_skipped(void)
     far_sends(&t, "K");
     far_sends(&t, "Oabc");
     far_sends(&t, "K");
-    ASSERT_OK(conn_recv(&t.near, &m, &e));
+    ASSERT_OK(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e));
     CU_ASSERT(m.type == MESSAGE_OFFER);
     ASSERT_OK(conn_peek(&t.near, &came, &m, &e));
     CU_ASSERT(!came);
@@ -87,7 +87,7 @@ static void test_an_unknown_type_is_named(void)
     bool came = true;
     ends_open(&t, NULL);
     far_sends(&t, "\xfehello");
-    ASSERT_FAILS(conn_recv(&t.near, &m, &e), ZS_PROTOCOL_VIOLATION);
+    ASSERT_FAILS(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e), ZS_PROTOCOL_VIOLATION);
     CU_ASSERT(strstr(e.message, "0xfe") != NULL && e.hint[0] != '\0');
     far_sends(&t, "x");
     ASSERT_FAILS(conn_peek(&t.near, &came, &m, &e), ZS_PROTOCOL_VIOLATION);
@@ -102,14 +102,14 @@ static void test_an_end_where_a_message_was_due_is_a_lost_connection(void)
     struct zs_error e = {0};
     ends_open(&t, NULL);
     CU_ASSERT(t.far.finish(t.far.self, &e) == ZS_OK);
-    ASSERT_FAILS(conn_recv(&t.near, &m, &e), ZS_CONNECTION_LOST);
+    ASSERT_FAILS(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e), ZS_CONNECTION_LOST);
     CU_ASSERT(e.retry == ZS_RETRY_RESUME);
     ends_close(&t);
 
     ends_open(&t, NULL);
     t.far.close(t.far.self);
     t.far.close = NULL;
-    ASSERT_FAILS(conn_recv(&t.near, &m, &e), ZS_CONNECTION_LOST);
+    ASSERT_FAILS(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e), ZS_CONNECTION_LOST);
     ends_close(&t);
 }
 
@@ -126,7 +126,8 @@ static void test_the_far_error_arrives_as_it_was_said(void)
         error_hint(&said, "Wait.");
         stub_pipe_fail(&t.far, &said);
         t.far.close = NULL;
-        ASSERT_FAILS(peek ? conn_peek(&t.near, &came, &m, &e) : conn_recv(&t.near, &m, &e),
+        ASSERT_FAILS(peek ? conn_peek(&t.near, &came, &m, &e)
+                          : conn_await(&t.near, PEER_WORKS, "DONE", &m, &e),
                      "55006");
         CU_ASSERT(memcmp(&e, &said, sizeof e) == 0);
         ends_close(&t);
@@ -142,7 +143,7 @@ static void test_a_cancel_ends_a_wait(void)
     CU_ASSERT_FATAL(stub_cancel_init(&cancel, &e) == ZS_OK);
     stub_cancel_at_poll(&cancel, 3); /* in the middle of the wait */
     ends_open(&t, &cancel.token);
-    ASSERT_FAILS(conn_recv(&t.near, &m, &e), ZS_CANCELLED);
+    ASSERT_FAILS(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e), ZS_CANCELLED);
     ends_close(&t);
     stub_cancel_fini(&cancel);
 }
@@ -215,7 +216,7 @@ static void test_a_channel_that_breaks_its_contract_is_reported(void)
         struct conn c;
         conn_init(&c);
         c.channel = rogue_channel(&r);
-        ASSERT_FAILS(conn_recv(&c, &m, &e), cases[i].sqlstate);
+        ASSERT_FAILS(conn_await(&c, PEER_WORKS, "DONE", &m, &e), cases[i].sqlstate);
         CU_ASSERT(c.received_bytes == 0);
         e = (struct zs_error){0};
         ASSERT_FAILS(conn_send(&c, MESSAGE_DONE, "{}", &e), ZS_INTERNAL_ERROR);
@@ -253,19 +254,63 @@ static void test_a_channel_with_a_function_missing_is_refused_and_still_closed(v
     }
 }
 
-static void test_a_silent_peer_is_given_up(void)
+/* Whatever it says, a peer whose turn it is is not waited for without end. */
+static void test_a_peer_that_does_not_go_on_is_given_up(void)
+{
+    static const struct {
+        enum conn_wait wait;
+        int64_t silence_ms, work_ms;
+        const char *said; /* a letter a message */
+        const char *says; /* NULL: the last message comes */
+    } cases[] = {
+        {PEER_ANSWERS, 20, 60000, "", "has said nothing for 0 seconds, and DONE is due"},
+        {PEER_ANSWERS, 20, 60000, "K", "nothing but KEEPALIVE for 0 seconds, and DONE is due"},
+        {PEER_WORKS, 20, 60000, "", "has said nothing for 0 seconds"},
+        {PEER_WORKS, 20, 60000, "K", "has said nothing for 0 seconds"},
+        {PEER_WORKS, 60000, 20, "", "has said nothing for 0 seconds"},
+        {PEER_WORKS, 60000, 20, "KK", "nothing but KEEPALIVE for 0 seconds"},
+        {PEER_WORKS, 60000, 1020, "K", "nothing but KEEPALIVE for 1 seconds"},
+        {PEER_ANSWERS, 60000, 1, "KD", NULL},
+        {PEER_WORKS, 60000, 60000, "KKD", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ends t;
+        struct message m;
+        struct zs_error e = {0};
+        ends_open(&t, NULL);
+        t.near.silence_ms = cases[i].silence_ms;
+        t.near.work_ms = cases[i].work_ms;
+        for (const char *c = cases[i].said; *c != '\0'; c++)
+            far_sends(&t, *c == 'K' ? "K" : "D{}");
+        int rc = conn_await(&t.near, cases[i].wait, "DONE", &m, &e);
+        if (cases[i].says == NULL) {
+            ASSERT_OK(rc);
+            CU_ASSERT(m.type == MESSAGE_DONE);
+        } else {
+            ASSERT_FAILS(rc, ZS_CONNECTION_LOST);
+            CU_ASSERT(strstr(e.message, cases[i].says) != NULL && e.hint[0] != '\0');
+            CU_ASSERT((strstr(e.message, "KEEPALIVE") != NULL) ==
+                      (strstr(e.hint, "progress_timeout") != NULL));
+        }
+        ends_close(&t);
+    }
+}
+
+/* Else it would hold whoever only looks. */
+static void test_a_look_passes_over_few_keepalives(void)
 {
     struct ends t;
     struct message m;
     struct zs_error e = {0};
+    bool came = true;
     ends_open(&t, NULL);
-    far_sends(&t, "K"); /* alive, but that was all */
-    ASSERT_FAILS(conn_recv_within(&t.near, 20, &m, &e), ZS_CONNECTION_LOST);
-    CU_ASSERT(e.hint[0] != '\0');
-    far_sends(&t, "K");
+    for (int i = 0; i < 2 * (CONN_SKIPPED + 1); i++)
+        far_sends(&t, "K");
     far_sends(&t, "D{}");
-    ASSERT_OK(conn_recv_within(&t.near, 60000, &m, &e));
-    CU_ASSERT(m.type == MESSAGE_DONE);
+    for (int i = 0; i < 3; i++) {
+        ASSERT_OK(conn_peek(&t.near, &came, &m, &e));
+        CU_ASSERT(came == (i == 2));
+    }
     ends_close(&t);
 }
 
@@ -277,7 +322,7 @@ static void test_a_keepalive_with_a_body_is_refused(void)
     struct zs_error e = {0};
     ends_open(&t, NULL);
     far_sends(&t, "K{}");
-    ASSERT_FAILS(conn_recv(&t.near, &m, &e), ZS_PROTOCOL_VIOLATION);
+    ASSERT_FAILS(conn_await(&t.near, PEER_WORKS, "DONE", &m, &e), ZS_PROTOCOL_VIOLATION);
     ends_close(&t);
 }
 
@@ -298,7 +343,9 @@ static void test_keepalive_is_said_when_nothing_was_sent_for_long(void)
     ends_close(&t);
 }
 
-SUITE("wire/conn", {"a silent peer is given up", test_a_silent_peer_is_given_up},
+SUITE("wire/conn",
+      {"a peer that does not go on is given up", test_a_peer_that_does_not_go_on_is_given_up},
+      {"a look passes over few keepalives", test_a_look_passes_over_few_keepalives},
       {"KEEPALIVE is said when nothing was sent for long",
        test_keepalive_is_said_when_nothing_was_sent_for_long},
       {"a KEEPALIVE with a body is refused", test_a_keepalive_with_a_body_is_refused},
