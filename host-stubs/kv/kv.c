@@ -17,7 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* A shard must hold the indexes of some files that the engine wrote, 345 KiB each. */
 #define CACHE_BYTES        ((size_t)16 << 20)
+#define CACHE_SHARD_BITS   1
 #define WRITE_BUFFER_BYTES ((size_t)16 << 20)
 
 static const struct zs_store functions = {
@@ -54,15 +56,25 @@ static const struct zs_store functions = {
  * (ttl) if it is not told otherwise. */
 #define MORE_SETTINGS "ttl=0;periodic_compaction_seconds=0"
 
+/* Not of the strict sort: that fails reads when what iterators pin has filled one shard.
+ * What is pinned is small: an index per file in use. */
+static rocksdb_cache_t *cache_make(void)
+{
+    rocksdb_lru_cache_options_t *options = rocksdb_lru_cache_options_create();
+    rocksdb_lru_cache_options_set_capacity(options, CACHE_BYTES);
+    rocksdb_lru_cache_options_set_num_shard_bits(options, CACHE_SHARD_BITS);
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru_opts(options);
+    rocksdb_lru_cache_options_destroy(options);
+    return cache;
+}
+
 static int settings_make(struct kv *kv, int create, struct zs_error *e)
 {
     char *error = NULL;
     rocksdb_options_t *plain = rocksdb_options_create();
     kv->options = rocksdb_options_create();
     kv->table = rocksdb_block_based_options_create();
-    /* Not of the strict sort: that fails reads when what iterators pin has filled one
-     * shard.  What is pinned is small: an index of some 200 KiB per file in use. */
-    kv->cache = rocksdb_cache_create_lru(CACHE_BYTES);
+    kv->cache = cache_make();
     kv->newest = rocksdb_readoptions_create();
     kv->synced = rocksdb_writeoptions_create();
     kv->unsynced = rocksdb_writeoptions_create();
@@ -76,7 +88,7 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
     rocksdb_block_based_options_set_block_size(t, KV_BLOCK_BYTES);
     rocksdb_block_based_options_set_checksum(t, KV_BLOCK_CHECKSUM);
-    rocksdb_block_based_options_set_index_type(t, KV_INDEX_TYPE);
+    rocksdb_block_based_options_set_index_type(t, KV_INDEX_TYPE_LARGE);
     rocksdb_block_based_options_set_format_version(t, KV_FORMAT_VERSION);
 
     kv->files = kv_files_create(kv->stage_dir);

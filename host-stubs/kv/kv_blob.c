@@ -52,7 +52,8 @@ int kv_blob_list(struct zs_snapshot *s, zs_blob_visit visit, void *context, stru
     struct kv_key to = kv_key_space(KV_TAG_BLOB, s->meta.space + 1);
     CLEANUP(engine_walk_close) struct engine_walk walk = {0};
     TRY(engine_walk_open(s->kv, s->at, &from, &to, &walk, e));
-    for (; rocksdb_iter_valid(walk.it); rocksdb_iter_next(walk.it)) {
+    for (rocksdb_iter_seek_to_first(walk.it); rocksdb_iter_valid(walk.it);
+         rocksdb_iter_next(walk.it)) {
         char name[ZS_BLOB_NAME_MAX + 1] = "";
         size_t key_len = 0;
         size_t len = 0;

@@ -131,7 +131,8 @@ int space_reclaim_all(struct kv *kv, struct zs_error *e)
     struct kv_key to = kv_key_tag(KV_TAG_DEAD + 1);
     CLEANUP(engine_walk_close) struct engine_walk walk = {0};
     TRY(engine_walk_open(kv, NULL, &from, &to, &walk, e));
-    for (; rocksdb_iter_valid(walk.it); rocksdb_iter_next(walk.it)) {
+    for (rocksdb_iter_seek_to_first(walk.it); rocksdb_iter_valid(walk.it);
+         rocksdb_iter_next(walk.it)) {
         size_t len = 0;
         const char *key = rocksdb_iter_key(walk.it, &len);
         uint64_t space = 0;

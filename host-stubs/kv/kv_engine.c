@@ -78,10 +78,7 @@ int engine_walk_open(struct kv *kv, const rocksdb_snapshot_t *at, const struct k
     rocksdb_readoptions_set_iterate_lower_bound(walk->options, from->bytes, from->len);
     rocksdb_readoptions_set_iterate_upper_bound(walk->options, to->bytes, to->len);
     walk->it = rocksdb_create_iterator(kv->db, walk->options);
-    if (walk->it == NULL)
-        return error_memory(e);
-    rocksdb_iter_seek_to_first(walk->it);
-    return ZS_OK;
+    return walk->it == NULL ? error_memory(e) : ZS_OK;
 }
 
 void engine_walk_close(struct engine_walk *walk)

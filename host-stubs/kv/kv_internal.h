@@ -103,7 +103,8 @@ int engine_check(char *error, const char *doing, struct zs_error *e);
 int engine_get(struct kv *kv, const rocksdb_readoptions_t *options, const struct kv_key *key,
                void *out, size_t size, size_t *len, bool *found, struct zs_error *e);
 
-/* A plain iterator over [from, to); both are borrowed until engine_walk_close. */
+/* A plain iterator over [from, to), to be placed by a seek; both are borrowed until
+ * engine_walk_close. */
 struct engine_walk {
     rocksdb_readoptions_t *options;
     rocksdb_iterator_t *it;

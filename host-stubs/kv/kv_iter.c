@@ -4,7 +4,7 @@
  *   scan    2 MiB of readahead; from iter_open, and again once SCAN_AFTER_BYTES were
  *           read in a row
  *   seek    no readahead of ours, as each seek would read 2 MiB for one page
- * A scan that met a value of LARGE_BYTES goes on without readahead: the engine reads ahead
+ * A scan that met a value of KV_LARGE_BYTES goes on without readahead: the engine reads ahead
  * for every sorted run of its own, into a buffer that grows by the largest value (8 MiB
  * values in 6 runs: 124 MiB of buffers and blocks, and 17 without).  For the same reason
  * files have the kind of index that lets a run wait without its next block (kv_table.h).
@@ -16,6 +16,7 @@
  * out as a view stays RocksDB's current one until the next call.
  * Threads: one per iterator; several iterators of one snapshot at once. */
 #include "kv/kv_internal.h"
+#include "kv/kv_table.h"
 
 #include "base/clock.h"
 #include <string.h>
@@ -23,7 +24,6 @@
 
 #define READAHEAD_BYTES  ((size_t)2 << 20)
 #define SCAN_AFTER_BYTES ((uint64_t)1 << 20)
-#define LARGE_BYTES      (256u << 10)
 #define SKIP_STEPS       8
 #define LOOK_NS          ((int64_t)50 * 1000000)
 #define LOOKS_PER_CLOCK  16
@@ -210,7 +210,7 @@ static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *r
     *found = false;
     for (int looked = 1; inside(iter); looked++) {
         TRY(current(iter, record, e));
-        if (record->len >= LARGE_BYTES && !iter->large) {
+        if (record->len >= KV_LARGE_BYTES && !iter->large) {
             iter->large = true;
             if (iter->ahead) {
                 TRY(reopen(iter, e));

@@ -61,7 +61,8 @@ int kv_branch_list(void *self, zs_branch_visit visit, void *context, struct zs_e
     struct kv_key to = kv_key_tag(KV_TAG_BRANCH + 1);
     CLEANUP(engine_walk_close) struct engine_walk walk = {0};
     TRY(engine_walk_open(kv, NULL, &from, &to, &walk, e)); /* an iterator is one moment */
-    for (; rocksdb_iter_valid(walk.it); rocksdb_iter_next(walk.it)) {
+    for (rocksdb_iter_seek_to_first(walk.it); rocksdb_iter_valid(walk.it);
+         rocksdb_iter_next(walk.it)) {
         size_t key_len = 0;
         size_t len = 0;
         const char *key = rocksdb_iter_key(walk.it, &key_len);

@@ -18,7 +18,8 @@
 #include <rocksdb/table.h>
 
 struct sst_writer {
-    rocksdb::SstFileWriter files;
+    rocksdb::SstFileWriter pages, large; /* by the kind of index */
+    rocksdb::SstFileWriter *file;        /* which is being written */
 };
 
 /* As in RocksDB's own c.cc, whose C API sets fewer of the options. */
@@ -33,13 +34,13 @@ static rocksdb::EnvOptions env_options()
     return env;
 }
 
-static rocksdb::Options file_options()
+static rocksdb::Options file_options(int index_type)
 {
     rocksdb::BlockBasedTableOptions table;
     table.block_size = KV_BLOCK_BYTES;
     table.checksum = static_cast<rocksdb::ChecksumType>(KV_BLOCK_CHECKSUM);
     table.format_version = KV_FORMAT_VERSION;
-    table.index_type = static_cast<rocksdb::BlockBasedTableOptions::IndexType>(KV_INDEX_TYPE);
+    table.index_type = static_cast<rocksdb::BlockBasedTableOptions::IndexType>(index_type);
     rocksdb::Options options;
     options.compression = rocksdb::kNoCompression;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -60,7 +61,10 @@ template <typename Step> static char *text_of(Step step) noexcept
 struct sst_writer *sst_writer_create(void)
 {
     try {
-        return new sst_writer{{env_options(), file_options(), nullptr, false}};
+        const rocksdb::EnvOptions env = env_options();
+        return new sst_writer{{env, file_options(KV_INDEX_TYPE), nullptr, false},
+                              {env, file_options(KV_INDEX_TYPE_LARGE), nullptr, false},
+                              nullptr};
     } catch (const std::exception &failure) {
         return nullptr;
     }
@@ -71,28 +75,29 @@ void sst_writer_destroy(struct sst_writer *writer)
     delete writer;
 }
 
-char *sst_writer_open(struct sst_writer *writer, const char *path)
+char *sst_writer_open(struct sst_writer *writer, const char *path, int large)
 {
-    return text_of([&] { return writer->files.Open(path); });
+    writer->file = large != 0 ? &writer->large : &writer->pages;
+    return text_of([&] { return writer->file->Open(path); });
 }
 
 char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len, const void *value,
                      size_t len)
 {
     return text_of([&] {
-        return writer->files.Put(rocksdb::Slice(key, key_len),
+        return writer->file->Put(rocksdb::Slice(key, key_len),
                                  rocksdb::Slice(static_cast<const char *>(value), len));
     });
 }
 
 char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len)
 {
-    return text_of([&] { return writer->files.Delete(rocksdb::Slice(key, key_len)); });
+    return text_of([&] { return writer->file->Delete(rocksdb::Slice(key, key_len)); });
 }
 
 char *sst_writer_finish(struct sst_writer *writer)
 {
-    return text_of([&] { return writer->files.Finish(); });
+    return text_of([&] { return writer->file->Finish(); });
 }
 
 rocksdb_ingestexternalfileoptions_t *sst_ingest_options(void)
@@ -110,7 +115,7 @@ char *sst_verify(const char *path)
     if (tail_is_whole(path) == 0)
         return strdup("Corruption: what the file says of itself is not as it was written");
     return text_of([&] {
-        rocksdb::SstFileReader reader(file_options());
+        rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
         const rocksdb::Status opened = reader.Open(path);
         return opened.ok() ? reader.VerifyChecksum(rocksdb::ReadOptions()) : opened;
     });
@@ -119,7 +124,7 @@ char *sst_verify(const char *path)
 char *sst_keys(const char *path, sst_visit visit, void *context, int *ended)
 {
     return text_of([&] {
-        rocksdb::SstFileReader reader(file_options());
+        rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
         rocksdb::Status opened = reader.Open(path);
         if (!opened.ok())
             return opened;

@@ -20,8 +20,9 @@ struct sst_writer;
 struct sst_writer *sst_writer_create(void);
 void sst_writer_destroy(struct sst_writer *writer);
 
-/* open, put in strictly ascending order, finish; then again with the next file. */
-char *sst_writer_open(struct sst_writer *writer, const char *path);
+/* open, put in strictly ascending order, finish; then again with the next file.  `large`: of
+ * values of KV_LARGE_BYTES and more (kv_table.h). */
+char *sst_writer_open(struct sst_writer *writer, const char *path, int large);
 char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len, const void *value,
                      size_t len);
 char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len);

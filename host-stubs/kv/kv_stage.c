@@ -5,6 +5,7 @@
  * that all of them become visible in one entry of the engine's manifest, or none.  The
  * files of one call may not overlap: records ascend over the stage, and the metadata,
  * which sorts before all records, is a file of its own.
+ * A large value begins a file of another kind, which then takes what follows (kv_table.h).
  * Durability: finishing a file syncs it; the engine syncs files and folders again when
  * it takes them.
  * Threads: one per stage. */
@@ -25,6 +26,7 @@ struct stage {
     size_t nfiles;
     struct sst_writer *writer;
     uint64_t file_bytes; /* put into the file that is open; 0: none is */
+    bool large;          /* it is one for large values */
 };
 
 /* Remove a stage's folder and the files in it; there are no folders in it. */
@@ -126,7 +128,7 @@ int stage_open(struct kv *kv, struct stage **out, struct zs_error *e)
     return ZS_OK;
 }
 
-static int file_open(struct stage *s, struct zs_error *e)
+static int file_open(struct stage *s, bool large, struct zs_error *e)
 {
     char **files = reallocarray(s->files, s->nfiles + 1, sizeof *files);
     if (files == NULL)
@@ -136,7 +138,8 @@ static int file_open(struct stage *s, struct zs_error *e)
     if (files[s->nfiles] == NULL)
         return error_memory(e);
     s->nfiles++;
-    return engine_check(sst_writer_open(s->writer, files[s->nfiles - 1]),
+    s->large = large;
+    return engine_check(sst_writer_open(s->writer, files[s->nfiles - 1], large),
                         "make a file for the incoming records", e);
 }
 
@@ -151,8 +154,11 @@ int stage_finish(struct stage *s, struct zs_error *e)
 int stage_put(struct stage *s, const char *key, size_t key_len, const void *value, size_t len,
               struct zs_error *e)
 {
+    bool large = len >= KV_LARGE_BYTES;
+    if (large && !s->large)
+        TRY(stage_finish(s, e));
     if (s->file_bytes == 0)
-        TRY(file_open(s, e));
+        TRY(file_open(s, large, e));
     TRY(engine_check(sst_writer_put(s->writer, key, key_len, value, len),
                      "write the incoming records", e));
     s->file_bytes += key_len + len;
@@ -162,7 +168,7 @@ int stage_put(struct stage *s, const char *key, size_t key_len, const void *valu
 int stage_delete(struct stage *s, const char *key, size_t key_len, struct zs_error *e)
 {
     if (s->file_bytes == 0)
-        TRY(file_open(s, e));
+        TRY(file_open(s, false, e));
     s->file_bytes += key_len;
     return engine_check(sst_writer_delete(s->writer, key, key_len), "write the incoming records",
                         e);
