@@ -230,7 +230,8 @@ $(CRASH): $(BUILD)/tests/crash/%: $(BUILD)/obj/tests/crash/%.o $(BUILD)/obj/test
 CRASH_TRANSPORT := $(BUILD)/tests/crash/test_transport
 CRASH += $(CRASH_TRANSPORT)
 $(CRASH_TRANSPORT): $(call objects_of,$(addprefix tests/,crash/test_transport.c crash/alloc.c \
-		contract/pg_peer.c contract/transport_contract.c contract/transport_far.c)) $(SUPPORT) \
+		contract/pg_peer.c contract/pg_peer_tls.c contract/transport_contract.c \
+		contract/transport_far.c)) $(SUPPORT) \
 		$(call archives,transport libpq stub store model base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)

@@ -3,6 +3,8 @@
 
 #include "transport_contract.h"
 
+#include "pg_peer_tls.h"
+
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -10,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +32,12 @@ struct pg_peer {
 
     pthread_mutex_t lock; /* guards fd and startup */
     int fd;               /* the connection, -1 none */
+    struct pg_script script;
     char startup[1024];
     size_t startup_len;
 
-    uint8_t *message; /* the last one read */
+    struct peer_tls *tls; /* the connection's, NULL none */
+    uint8_t *message;     /* the last one read */
     size_t len;
     bool copying, done_sent, done_seen, dropped;
 };
@@ -42,7 +47,8 @@ struct pg_peer {
 static bool write_all(struct pg_peer *p, const void *bytes, size_t len)
 {
     for (const char *at = bytes; len > 0;) {
-        ssize_t n = send(p->fd, at, len, MSG_NOSIGNAL);
+        ssize_t n =
+            p->tls != NULL ? peer_tls_write(p->tls, at, len) : send(p->fd, at, len, MSG_NOSIGNAL);
         if (n <= 0)
             return false;
         at += n;
@@ -53,6 +59,8 @@ static bool write_all(struct pg_peer *p, const void *bytes, size_t len)
 
 static bool read_all(struct pg_peer *p, void *bytes, size_t len)
 {
+    if (p->tls != NULL)
+        return peer_tls_read_all(p->tls, bytes, len);
     return len == 0 || recv(p->fd, bytes, len, MSG_WAITALL) == (ssize_t)len;
 }
 
@@ -174,7 +182,10 @@ static bool log_in(struct pg_peer *p)
         uint32_t code = get_u32be(head + 4);
         if (code != SSL_REQUEST && code != GSSENC_REQUEST)
             break;
-        if (!write_all(p, "N", 1))
+        bool tls = code == SSL_REQUEST && p->mode == PG_PEER_TLS;
+        if (!write_all(p, tls ? "S" : "N", 1))
+            return false;
+        if (tls && (p->tls = peer_tls_accept(p->fd)) == NULL)
             return false;
     }
     size_t len = get_u32be(head) - 8;
@@ -191,7 +202,24 @@ static bool log_in(struct pg_peer *p)
     if (p->mode == PG_PEER_PASSWORD &&
         (!write_message(p, 'R', "\0\0\0\3", 4) || !read_message(p, &type) || type != 'p'))
         return false;
-    return write_message(p, 'R', "\0\0\0\0", 4) && write_message(p, 'Z', "I", 1);
+    if (!write_message(p, 'R', "\0\0\0\0", 4))
+        return false;
+    while (p->mode == PG_PEER_CHATTY)
+        if (!write_message(p, 'S', "some\0thing", 11))
+            return false;
+    return write_message(p, 'Z', "I", 1);
+}
+
+static bool follow(struct pg_peer *p)
+{
+    const struct pg_script *s = &p->script;
+    char type;
+    bool on = write_all(p, s->answer, s->len);
+    if (on && s->more != NULL)
+        on = read_message(p, &type) && write_all(p, s->more, s->more_len);
+    if (on && !s->hangs_up)
+        far_idle(p);
+    return false;
 }
 
 static bool send_rows(struct pg_peer *p)
@@ -226,6 +254,8 @@ static bool serve_query(struct pg_peer *p)
         return send_rows(p);
     if (p->mode == PG_PEER_HUGE)
         return send_huge(p);
+    if (p->mode == PG_PEER_SCRIPT)
+        return follow(p);
     int rc = transport_far(&session, command, &e);
     if (rc == ZS_OK && p->dropped)
         return false;
@@ -251,6 +281,10 @@ static void serve(struct pg_peer *p)
 static void *peer_run(void *context)
 {
     struct pg_peer *p = context;
+    sigset_t pipe;
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, NULL); /* OpenSSL writes without MSG_NOSIGNAL */
     while (!atomic_load(&p->stop)) {
         int fd = accept(p->listener, NULL, NULL), on = 1;
         if (fd < 0)
@@ -262,6 +296,8 @@ static void *peer_run(void *context)
         (void)pthread_mutex_unlock(&p->lock);
         if (!stop)
             serve(p);
+        peer_tls_close(p->tls);
+        p->tls = NULL;
         (void)pthread_mutex_lock(&p->lock);
         (void)close(fd);
         p->fd = -1;
@@ -309,6 +345,13 @@ struct pg_peer *pg_peer_open(enum pg_peer_mode mode)
 unsigned pg_peer_port(const struct pg_peer *p)
 {
     return p->port;
+}
+
+void pg_peer_follow(struct pg_peer *p, const struct pg_script *script)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->script = *script;
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 bool pg_peer_saw(struct pg_peer *p, const char *name, const char *value)
