@@ -18,10 +18,11 @@
 static bool is_count(const char *column)
 {
     static const char *const counts[] = {
-        "commits",    "change_maps",  "records", "bytes",          "wire_bytes",
-        "raw_bytes",  "milliseconds", "files",   "total_records",  "total_bytes",
-        "data_bytes", "id",           "pid",     "sessions",       "branches",
-        "modules",    "age_seconds",  "percent", "resumed_percent"};
+        "commits",    "change_maps",  "records", "bytes",           "wire_bytes",
+        "raw_bytes",  "milliseconds", "files",   "total_records",   "total_bytes",
+        "data_bytes", "id",           "pid",     "sessions",        "branches",
+        "modules",    "age_seconds",  "percent", "resumed_percent", "left_seconds",
+        "epochs",     "gaps",         "left_out"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (strcmp(column, counts[i]) == 0)
             return true;

@@ -43,8 +43,10 @@ static int check_version(const struct repo *r, struct zs_error *e)
     char line[128];
     CLEANUP(fd_close) int fd = open_small(r, "version");
     if (fd < 0 || !read_text(fd, line, sizeof line)) {
+        bool missing = errno == ENOENT;
         error_errno(e, errno, "cannot read %s/version", r->zenith);
-        return error_hint(e, "Is this a repository, and yours?  Make one with: zenith init");
+        return error_hint(e, missing ? "Is this a repository?  Make one with: zenith init"
+                                     : "Run this as the user whose repository it is.");
     }
     line[strcspn(line, "\r\n")] = '\0';
     if (strcmp(line, VERSION_LINE) == 0)

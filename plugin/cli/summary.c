@@ -49,9 +49,8 @@ void transfer_sentence(FILE *f, const struct transfer_summary *s)
     (void)fprintf(f, "  %s..%s, %s", s->from_lsn, s->to_lsn, s->dry_run ? "about " : "");
     put_amounts(f, s->records, s->raw_bytes);
     if (s->dry_run) {
-        (void)fprintf(f, " (%s is %s); nothing was changed\n",
-                      s->push ? "the far side" : "this side",
-                      strcmp(s->verdict, "absent") == 0 ? "absent" : "behind");
+        (void)fprintf(f, " (%s %s); nothing was changed\n", s->push ? "the far side" : "this side",
+                      strcmp(s->verdict, "absent") == 0 ? "has no such branch yet" : "is behind");
         return;
     }
     if (s->wire_bytes > 0 && s->wire_bytes < s->raw_bytes / 100 * 95)

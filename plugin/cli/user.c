@@ -5,10 +5,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/output.h"
 #include "cli/password.h"
 #include "cli/program.h"
 #include "cli/repo.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int run_program(struct cli *c, const char *verb, const char *password, struct zs_error *e)
@@ -28,6 +30,13 @@ static int run_program(struct cli *c, const char *verb, const char *password, st
     return program_run(&p, password, &c->status, e);
 }
 
+static void tell(const struct cli *c, const char *done)
+{
+    (void)printf("%s ", done);
+    print_clean(stdout, c->args[0]);
+    (void)putchar('\n');
+}
+
 static int run_add(struct cli *c, struct zs_error *e)
 {
     char password[PASSWORD_BYTES];
@@ -43,6 +52,8 @@ static int run_add(struct cli *c, struct zs_error *e)
     if (rc == ZS_OK)
         rc = run_program(c, "add", password, e);
     explicit_bzero(password, sizeof password);
+    if (rc == ZS_OK && c->status == 0)
+        tell(c, "added");
     return rc;
 }
 
@@ -53,7 +64,10 @@ static int run_list(struct cli *c, struct zs_error *e)
 
 static int run_remove(struct cli *c, struct zs_error *e)
 {
-    return run_program(c, "remove", NULL, e);
+    int rc = run_program(c, "remove", NULL, e);
+    if (rc == ZS_OK && c->status == 0)
+        tell(c, "removed");
+    return rc;
 }
 
 static const struct argp_option add_options[] = {

@@ -13,31 +13,34 @@ int command_table_register(struct sync_module *module, const struct zs_host *hos
         const char *summary;
     } table[] = {
         {"perform_push", ZS_ROLE_ADMIN, perform_push,
-         "<branch> <uri> [<far_branch>] [( option value, ... )]: send a branch to another "
+         "perform_push BRANCH URI [FAR_BRANCH] [(option value, ...)]: send a branch to another "
          "pageserver"},
         {"branch_push", ZS_ROLE_WRITE, branch_push,
-         "<branch> <timeline_id> ...: a peer's perform_push calls this"},
+         "branch_push BRANCH TIMELINE_ID ...: a peer's perform_push calls this"},
         {"perform_pull", ZS_ROLE_ADMIN, perform_pull,
-         "<branch> <uri> [<far_branch>] [( option value, ... )]: fetch a branch from another "
+         "perform_pull BRANCH URI [FAR_BRANCH] [(option value, ...)]: fetch a branch from another "
          "pageserver"},
         {"branch_pull", ZS_ROLE_READ, branch_pull,
-         "<branch> <timeline_id> ...: a peer's perform_pull calls this"},
-        {"stages", ZS_ROLE_READ, stages, "interrupted transfers that wait to be gone on with"},
+         "branch_pull BRANCH TIMELINE_ID ...: a peer's perform_pull calls this"},
+        {"stages", ZS_ROLE_READ, stages,
+         "stages: interrupted transfers that wait to be gone on with"},
         {"stage_drop", ZS_ROLE_ADMIN, stage_drop,
-         "<branch>: drop what an interrupted transfer of the branch left"},
-        {"change_maps", ZS_ROLE_READ, change_maps, "what the branches' change maps cover"},
+         "stage_drop BRANCH: drop what an interrupted transfer of the branch left"},
+        {"change_maps", ZS_ROLE_READ, change_maps,
+         "change_maps: what the branches' change maps cover"},
         {"change_map_rebuild", ZS_ROLE_ADMIN, change_map_rebuild,
-         "<branch>: make its change map anew, by a look at all of its records"},
+         "change_map_rebuild BRANCH: make its change map anew, by a look at all of its records"},
         {"leases", ZS_ROLE_READ, leases,
-         "what is kept from garbage collection for transfers that were cut off"},
+         "leases: what is kept from garbage collection for transfers that were cut off"},
         {"verify", ZS_ROLE_READ, verify,
-         "<branch> [( option value, ... )]: recompute every checksum and digest of a branch"},
+         "verify BRANCH [(option value, ...)]: recompute every checksum and digest of a branch"},
         {"perform_verify", ZS_ROLE_ADMIN, perform_verify,
-         "<branch> <uri> [<far_branch>] [( option value, ... )]: compare a branch with another "
+         "perform_verify BRANCH URI [FAR_BRANCH] [(option value, ...)]: compare a branch with "
+         "another "
          "pageserver's, by sums"},
         {"branch_verify", ZS_ROLE_READ, branch_verify,
-         "<branch> <timeline_id> ...: a peer's perform_verify calls this"},
-        {"sync_status", ZS_ROLE_READ, sync_status, "running and recent transfers"},
+         "branch_verify BRANCH TIMELINE_ID ...: a peer's perform_verify calls this"},
+        {"sync_status", ZS_ROLE_READ, sync_status, "sync_status: running and recent transfers"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct zs_command command = {.struct_size = sizeof command,

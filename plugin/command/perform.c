@@ -64,6 +64,7 @@ int perform_connect(struct perform *p, const char *command, struct zs_timeline_i
     conn_init(&p->conn);
     if (p->module->work_ms != 0)
         p->conn.work_ms = p->module->work_ms;
+    p->asked = true;
     const struct zs_transport *t = &p->transport->table;
     int rc = error_check(t->connect(p->transport->self, &spec, &p->conn.channel, e), e,
                          "the transport's connect");
@@ -135,6 +136,11 @@ int perform_end(struct perform *p, int rc, struct zs_error *e)
         error_hint(e,
                    "The far side does not speak as this one does: see that both run zenith-sync, "
                    "and what its log says.");
+    if (rc != ZS_OK && p->asked && error_is(e, ZS_NO_SUCH_BRANCH)) {
+        error_set(e, ZS_NO_SUCH_BRANCH, "the far side has no branch \"%s\"", p->far_branch);
+        error_hint(e, "\"zenith branch list\" over there shows its branches; from here: psql URI "
+                      "-c branch_list");
+    }
     transfer_end(p->transfer, rc == ZS_OK ? NULL : e);
     return rc;
 }

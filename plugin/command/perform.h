@@ -21,6 +21,7 @@ struct perform {
     struct progress progress;
     struct shield shield;
     struct conn conn;
+    bool asked; /* the far side was: a branch that is missing from then on is missing there */
     int64_t started_ns;
 };
 
@@ -36,7 +37,8 @@ int perform_connect(struct perform *p, const char *command, struct zs_timeline_i
 int perform_result(struct perform *p, const struct outcome *o, enum direction direction,
                    struct zs_error *e);
 
-/* What became of it, kept for sync_status; a cancel says what it left.  Returns rc. */
+/* What became of it, kept for sync_status; a cancel says what it left, a branch that is
+ * missing says on which side.  Returns rc. */
 int perform_end(struct perform *p, int rc, struct zs_error *e);
 
 void perform_close(struct perform *p);

@@ -352,7 +352,11 @@ int registry_find(const struct registry *r, const char *uri, const struct transp
     if (known[0] == '\0')
         return error_hint(e, "No transport is loaded at all: set transport_dir to the folder that "
                              "holds libpq.so.");
-    return error_hint(e, "Schemes that can be used here: %s.", known);
+    return error_hint(
+        e,
+        "Schemes that can be used here: %s.  One that was installed later is loaded when the "
+        "server starts.",
+        known);
 }
 
 void registry_close(struct registry *r)

@@ -70,7 +70,7 @@ step "Server A takes the database in, as its branch main."
 typed zenith -D A import main pg/src
 
 step "B gives a user the right to push; A gets to know B as an origin."
-echo "$ echo SECRET | zenith -D B user add alice --role write --password-stdin"
+echo "$ echo s3cret | zenith -D B user add alice --role write --password-stdin"
 echo s3cret | zenith -D B user add alice --role write --password-stdin || failed "user add failed"
 typed zenith -D A origin add B "postgresql://alice:s3cret@127.0.0.1:${PORT[B]}"
 

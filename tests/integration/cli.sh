@@ -115,6 +115,7 @@ zenith -D A user add writer --role king --password-stdin
 must "an unknown role is refused" exits 2
 zenith -D A user remove writer
 must "user remove works" exits 0
+must "and says so" outputs 'removed writer'
 zenith -D A user remove writer
 must "a user that is gone cannot be removed" exits 1
 must "and zenith says so" grep -q '^zenith: ' "$WORK/.err"

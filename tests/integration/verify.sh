@@ -54,7 +54,11 @@ must "and that is said" outputs 'this side goes on to'
 run A verify main "$(uri B)"
 must "a URI may be typed" exits 0
 run B verify main C
-must "the far side must have the branch" says 'no branch'
+must "the far side must have the branch, and it is said on which side it is missing" \
+    says 'the far side has no branch "main"'
+run C pull main B:absent
+must "so it is in a pull" says 'the far side has no branch "absent"'
+must "and the hint says how to see what there is" says 'branch_list$'
 run C pull main B
 run C import main "$OTHER"
 run A verify main C --json

@@ -20,6 +20,9 @@
  * is NULL, a bit in `needs` that the host lacks, a scheme that another transport
  * serves, or a scheme that is not [a-z][a-z0-9+.-]*.
  *
+ * allow_destinations (host.h) is the transport's to keep: nobody else knows where a URI
+ * of its scheme leads.  One whose URIs name hosts refuses (42501) those that are not in it.
+ *
  * A URI holds secrets.  A transport never writes one, or a part of it but the
  * host and port, into an error, a log line, a process title or an environment. */
 #ifndef ZENITH_SYNC_TRANSPORT_H

@@ -24,8 +24,8 @@ static void test_transfers_end_with_what_went_where(void)
         {{true, true, "equal", "main", "cloud", "main", "0/2", "0/2", 0, 0, 700, 5, false, 0},
          "main is up to date with cloud:main at 0/2\n"},
         {{true, true, "absent", "main", "cloud", "main", "0/0", "0/2", 10, 8192, 700, 5, false, 0},
-         "would go: main -> cloud:main  0/0..0/2, about 10 records, 8.0 KiB (the far side is "
-         "absent); nothing was changed\n"},
+         "would go: main -> cloud:main  0/0..0/2, about 10 records, 8.0 KiB (the far side has "
+         "no such branch yet); nothing was changed\n"},
         {{false, true, "behind", "main", "cloud", "main", "0/1", "0/2", 10, 8192, 700, 5, false, 0},
          "would go: cloud:main -> main  0/1..0/2, about 10 records, 8.0 KiB (this side is "
          "behind); nothing was changed\n"},
