@@ -99,9 +99,13 @@ must "an export into a folder that is not empty is refused" exits 1
 
 # What may not be imported is refused, each in a sentence, and changes nothing.
 before=$(state A main)
-pg_start src max_prepared_transactions=5
+port=$(free_port)
+pg_start src max_prepared_transactions=5 listen_addresses=127.0.0.1 port="$port"
 run A import main "$PG_ROOT/src"
 must "a running cluster is refused" exits 1
+run A push main "postgresql://postgres@127.0.0.1:$port/postgres"
+must "a push to PostgreSQL itself fails" exits 1
+must "and the hint says that no pageserver may be there" says 'no pageserver'
 pg_stop src immediate
 rm -f "$PG_ROOT/src/postmaster.pid"
 run A import main "$PG_ROOT/src"

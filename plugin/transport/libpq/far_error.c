@@ -8,6 +8,12 @@
 
 #define SQLSTATE_CHARACTERS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+/* A pageserver says more to what it does not know, and asks for no database. */
+#define NO_DATABASE "3D000"
+#define NO_PAGESERVER                                                                              \
+    "PostgreSQL itself may listen there, and no pageserver: check the host and the port in the "   \
+    "URI."
+
 static bool is_sqlstate(const char *text)
 {
     return text != NULL && strspn(text, SQLSTATE_CHARACTERS) >= 5;
@@ -41,7 +47,9 @@ int far_error_result(const PGresult *result, const char *far, struct zs_error *e
     if (e->message[0] == '\0')
         error_set(e, e->sqlstate, "%s reported an error and did not say which", far);
     error_detail(e, "%s", field(result, PG_DIAG_MESSAGE_DETAIL));
-    return error_hint(e, "%s", field(result, PG_DIAG_MESSAGE_HINT));
+    const char *hint = field(result, PG_DIAG_MESSAGE_HINT);
+    bool unknown = hint[0] == '\0' && error_is(e, ZS_SYNTAX_ERROR);
+    return error_hint(e, "%s", unknown ? NO_PAGESERVER : hint);
 }
 
 int far_error_lost(const char *text, const char *far, struct zs_error *e)
@@ -88,7 +96,8 @@ static int login_refused(const char *said, const char *far, struct zs_error *e)
     if (!not_let_in) {
         error_set(e, ZS_CANNOT_CONNECT, "%s does not accept the connection: %s", far, message);
         error_detail(e, "%s%sSQLSTATE %s.", detail, detail[0] == '\0' ? "" : "  ", sqlstate);
-        return error_hint(e, "%s", hint[0] != '\0' ? hint : "Try again later.");
+        const char *next = strcmp(sqlstate, NO_DATABASE) == 0 ? NO_PAGESERVER : "Try again later.";
+        return error_hint(e, "%s", hint[0] != '\0' ? hint : next);
     }
     bool password = strcmp(sqlstate, ZS_WRONG_PASSWORD) == 0;
     error_set(e, password ? ZS_WRONG_PASSWORD : ZS_NOT_AUTHORIZED, "%s refused the login: %s", far,

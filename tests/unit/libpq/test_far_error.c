@@ -24,6 +24,11 @@ static void test_login_texts(void)
          "h:1 refused the login: falsch", "", "Give the right user and password in the URI."},
         {AT "FATAL:  53300: too many\n", 0, ZS_CANNOT_CONNECT,
          "h:1 does not accept the connection: too many", "SQLSTATE 53300.", "Try again later."},
+        {AT "FATAL:  3D000: database \"zenith\" does not exist\n", 0, ZS_CANNOT_CONNECT,
+         "h:1 does not accept the connection: database \"zenith\" does not exist",
+         "SQLSTATE 3D000.",
+         "PostgreSQL itself may listen there, and no pageserver: check the host and the port in "
+         "the URI."},
         {AT "FATAL:  42501: not allowed in\n", 0, ZS_NOT_AUTHORIZED,
          "h:1 refused the login: not allowed in", "",
          "Ask who runs the far server to let this user in."},
