@@ -300,7 +300,7 @@ profile: deps-bench
 	$(again) all
 	@tests/bench/profile.sh
 
-BENCH_TOOLS := $(BUILD)/tests/bench/fill $(BUILD)/tests/bench/link
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,fill link rate)
 .PHONY: bench-tools
 bench-tools: $(BENCH_TOOLS)
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,kv store model base)

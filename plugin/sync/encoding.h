@@ -14,8 +14,8 @@
  *          <──no slower without──────      <────────────
  *
  * What holds
- *   - A transfer begins with none; on a wire as fast as memory nothing is ever tried, since
- *     no measured cost of packing promises anything.
+ *   - A transfer begins with none; while a byte takes less than FAST_NS, nothing is tried and
+ *     no piece packed: `auto` is `none` then, but for a few additions per batch.
  *   - With a max_rate the wait for it is a wait for the wire: packing then pays.
  *   - Each batch says how it is packed, so that a change costs nothing (wire/batch.h), and
  *     only what the receiver reads is used.

@@ -7,31 +7,26 @@
 
 #define SECOND_NS INT64_C(1000000000)
 
-static void book(struct throttle *t, int64_t start_ns, uint64_t bytes)
-{
-    t->free_ns = start_ns + (int64_t)((double)bytes / (double)t->rate_bps * 1e9);
-}
-
-/* Where the next byte stands in time: behind the last, and not too far back. */
-static int64_t next_start(const struct throttle *t, int64_t now_ns)
+/* Behind what went before, and not too far back. */
+static void book(struct throttle *t, uint64_t bytes, int64_t now_ns)
 {
     int64_t earliest = now_ns - THROTTLE_CREDIT_NS;
-    return t->free_ns > earliest ? t->free_ns : earliest;
+    int64_t start = t->paid_ns > earliest ? t->paid_ns : earliest;
+    t->paid_ns = start + (int64_t)((double)bytes / (double)t->rate_bps * 1e9);
 }
 
 int64_t throttle_book(struct throttle *t, uint64_t bytes, int64_t now_ns)
 {
     if (t->rate_bps == 0)
         return now_ns;
-    int64_t start = next_start(t, now_ns);
-    book(t, start, bytes);
-    return start > now_ns ? start : now_ns;
+    book(t, bytes, now_ns);
+    return t->paid_ns > now_ns ? t->paid_ns : now_ns;
 }
 
 void throttle_note(struct throttle *t, uint64_t bytes, int64_t now_ns)
 {
     if (t->rate_bps != 0)
-        book(t, next_start(t, now_ns), bytes);
+        book(t, bytes, now_ns);
 }
 
 int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *cancel,

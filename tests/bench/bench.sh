@@ -6,7 +6,7 @@
 #
 #   BENCH_SIZES   database sizes in MB ("170 500 1500")
 #   BENCH_ROUNDS  rounds of each (5); medians are told
-#   BENCH_ONLY    some of: first nothing increments several link compression memory (all)
+#   BENCH_ONLY    some of: first nothing increments several link compression rate memory (all)
 #   BENCH_MEMORY_MB, BENCH_MEMORY_RECORDS   the branches of `memory` (10240, 10000000)
 #   BENCH_DIR     where the data goes (/var/tmp): about 7 times the largest size
 #
@@ -14,7 +14,7 @@
 # process start, login with SCRAM-SHA-256, transfer, commit.  Servers: A pushes to B; C pulls
 # from B.
 set -u
-ALL_PARTS="first nothing increments several link compression memory"
+ALL_PARTS="first nothing increments several link compression rate memory"
 ONLY=${BENCH_ONLY:-$ALL_PARTS} SIZES=${BENCH_SIZES:-170 500 1500} ROUNDS=${BENCH_ROUNDS:-5}
 TMPDIR=${BENCH_DIR:-/var/tmp}
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -26,6 +26,8 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/rivals.sh"
 # shellcheck source=parts.sh
 . "$HERE/parts.sh"
+# shellcheck source=rate.sh
+. "$HERE/rate.sh"
 # shellcheck source=memory.sh
 . "$HERE/memory.sh"
 suite bench
@@ -121,6 +123,10 @@ at_size() {
 room
 if wanted first nothing increments several link compression; then
     for mb in $SIZES; do inside "$mb-MB" at_size "$mb"; done
+fi
+if wanted rate; then
+    forget rate
+    inside rate part_rate
 fi
 if wanted memory; then
     forget memory

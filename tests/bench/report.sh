@@ -129,6 +129,18 @@ link() {
     echo
 }
 
+rate() {
+    local file name
+    measured 'rate.*' || return
+    row "push with --max-rate" "the most in any 10 s" "the least"
+    rule 1 2
+    for file in rate.*.most; do
+        name=${file#rate.} name=${name%.most}
+        row "$name" "$(median "$file")" "$(median "rate.$name.least")"
+    done
+    echo
+}
+
 memory() {
     local file shape records bytes what side cells
     local -A about=([scattered]=", each a relation of its own" [changed]=", changed 8 times")
@@ -157,6 +169,7 @@ tables() {
     several
     compression
     link
+    rate
     memory
 }
 

@@ -79,12 +79,28 @@ static void test_the_decision_step_by_step(void)
          true},
         {"it costs too much",
          {READS, 0, 0, .patience = 8, .settled = true},
-         WINDOW(0.8, 100, 100),
-         {BATCH_LZ4, 0.9, 0.1},
+         WINDOW(4.0, 100, 100),
+         {BATCH_LZ4, 3.9, 0.1},
          BATCH_NONE,
          0,
          8,
          true},
+        {"fast, whatever a sample promises",
+         {READS, 0, 0, .patience = 8, .settled = true},
+         WINDOW(2.9, 100, 100),
+         {BATCH_LZ4, 0.3, 0.1},
+         BATCH_NONE,
+         0,
+         0,
+         false},
+        {"fast, thanks to packing",
+         {READS, 1, 1, .patience = 8, .trust = 5, .settled = true},
+         WINDOW(2.9, 10, 100),
+         {BATCH_ZSTD, 1.0, 0.05},
+         BATCH_ZSTD,
+         0,
+         0,
+         false},
         {"the sample is not there",
          {READS, 0, 0, .patience = 2, .settled = true},
          WINDOW(9.0, 100, 90),
@@ -213,7 +229,7 @@ static void test_the_decision_step_by_step(void)
 static void test_patience_grows_and_has_an_end(void)
 {
     struct encoding_state s = encoding_begin(READS);
-    const struct encoding_window w = WINDOW(1.0, 100, 100);
+    const struct encoding_window w = WINDOW(4.0, 100, 100);
     const struct encoding_sample poor = {BATCH_LZ4, 1.0, 0.9};
     unsigned samples = 0;
     for (int i = 0; i < 100000; i++) {

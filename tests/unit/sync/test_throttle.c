@@ -108,36 +108,54 @@ static void test_the_rate_holds_over_any_ten_seconds(void)
     free(sent);
 }
 
-/* Larger ones, and slower rates, hold what the header says. */
-static void test_what_does_not_fit_is_waited_for_afterwards(void)
+/* Records larger than a batch, among pages, with stalls: the header's bound, for any window. */
+static void test_a_large_record_is_one_message_more_and_no_further(void)
 {
     static const struct {
-        uint64_t rate, bytes;
-    } cases[] = {{16384, 8255}, {1048576, 8388639}, {100, 5000000}};
+        uint64_t rate, large;
+    } cases[] = {{16384, 8255}, {1048576, 8388639}, {20971520, 8388639}, {100, 5000000}};
+    struct sent *sent = calloc(MOST, sizeof *sent);
+    uint64_t x = 88172645463325252u;
+    if (sent == NULL)
+        abort();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct throttle t = {.rate_bps = cases[i].rate};
         int64_t now = SECOND;
-        double each = (double)cases[i].bytes / (double)cases[i].rate * 1e9;
-        for (int k = 0; k < 100; k++) {
-            int64_t turn = throttle_book(&t, cases[i].bytes, now);
-            double after = k * each - THROTTLE_CREDIT_NS;
-            CU_ASSERT((double)(turn - SECOND) >= after - 100);
-            CU_ASSERT((double)(turn - SECOND) <= k * each + 100);
-            now = turn;
+        size_t n = 0;
+        for (; n < 2000; n++) {
+            uint64_t bytes = next_random(&x) % 4 == 0 ? throttle_batch_bytes(&t) : cases[i].large;
+            if (next_random(&x) % 20 == 0)
+                now += (int64_t)(next_random(&x) % (uint64_t)(60 * SECOND));
+            now = throttle_book(&t, bytes, now);
+            sent[n] = (struct sent){.at = now, .bytes = bytes};
         }
+        double credit = (double)THROTTLE_CREDIT_NS / (double)SECOND;
+        double bound = (double)cases[i].rate * (10 + credit) + (double)cases[i].large;
+        CU_ASSERT((double)most_in_ten(sent, n) <= bound + 1);
+        if (i == 2)
+            CU_ASSERT((double)most_in_ten(sent, n) <= 1.05 * 10 * (double)cases[i].rate);
     }
+    free(sent);
+}
+
+static void test_all_of_a_message_is_paid_for_before_it_goes(void)
+{
+    struct throttle t = {.rate_bps = 1048576};
+    int64_t turn = throttle_book(&t, 8388608, SECOND);
+    CU_ASSERT(turn == 9 * SECOND - THROTTLE_CREDIT_NS);
+    CU_ASSERT(throttle_book(&t, 8388608, turn) == turn + 8 * SECOND);
 }
 
 static void test_idle_time_is_saved_up_for_a_moment_only(void)
 {
     struct throttle t = {.rate_bps = 1000};
     int64_t credit = THROTTLE_CREDIT_NS, later = 1000 * SECOND;
-    CU_ASSERT(throttle_book(&t, 1000, SECOND) == SECOND);
-    CU_ASSERT(throttle_book(&t, 1000, later) == later); /* at once, and then no burst */
-    CU_ASSERT(throttle_book(&t, 500, later) == later + SECOND - credit);
-    CU_ASSERT(throttle_book(&t, 1, later) == later + SECOND + SECOND / 2 - credit);
+    CU_ASSERT(throttle_book(&t, 1000, SECOND) == 2 * SECOND - credit);
+    CU_ASSERT(throttle_book(&t, 100, later) == later); /* at once, and then no burst */
+    CU_ASSERT(throttle_book(&t, 500, later) == later + SECOND / 2);
+    CU_ASSERT(throttle_book(&t, 1, later) == later + SECOND / 2 + SECOND / 1000);
     throttle_note(&t, 999, later);
-    CU_ASSERT(throttle_book(&t, 1, later) == later + 2 * SECOND + SECOND / 2 - credit);
+    CU_ASSERT(throttle_book(&t, 1, later) == later + SECOND + SECOND / 2 + SECOND / 1000);
 }
 
 static void test_without_a_rate_nothing_waits(void)
@@ -170,10 +188,8 @@ static void test_a_wait_ends_with_a_cancel(void)
     struct zs_error e = {0};
     struct stub_cancel cancel;
     CU_ASSERT_FATAL(stub_cancel_init(&cancel, &e) == ZS_OK);
-    ASSERT_OK(
-        throttle_wait(&t, 3600, &cancel.token, NULL, NULL, &e)); /* at once; the next in an hour */
     stub_cancel_at_poll(&cancel, 3);
-    ASSERT_FAILS(throttle_wait(&t, 1, &cancel.token, NULL, NULL, &e), ZS_CANCELLED);
+    ASSERT_FAILS(throttle_wait(&t, 3600, &cancel.token, NULL, NULL, &e), ZS_CANCELLED);
     stub_cancel_fini(&cancel);
 }
 
@@ -188,17 +204,19 @@ static void test_a_wait_sees_to_the_line(void)
     struct throttle t = {.rate_bps = 100};
     struct zs_error e = {0};
     int looks = 0;
-    ASSERT_OK(throttle_wait(&t, 100000, NULL, line_is_cut, &looks, &e)); /* at once */
+    ASSERT_OK(throttle_wait(&t, 1, NULL, line_is_cut, &looks, &e)); /* at once */
     CU_ASSERT(looks == 0);
-    ASSERT_FAILS(throttle_wait(&t, 1, NULL, line_is_cut, &looks, &e), ZS_CONNECTION_LOST);
+    ASSERT_FAILS(throttle_wait(&t, 100000, NULL, line_is_cut, &looks, &e), ZS_CONNECTION_LOST);
     CU_ASSERT(looks == 1);
 }
 
 SUITE("sync/throttle",
       {"a wait sees to the line, and ends when that is cut", test_a_wait_sees_to_the_line},
       {"the rate holds over any ten seconds", test_the_rate_holds_over_any_ten_seconds},
-      {"what does not fit is waited for afterwards",
-       test_what_does_not_fit_is_waited_for_afterwards},
+      {"a large record is one message more and no further",
+       test_a_large_record_is_one_message_more_and_no_further},
+      {"all of a message is paid for before it goes",
+       test_all_of_a_message_is_paid_for_before_it_goes},
       {"idle time is saved up for a moment only", test_idle_time_is_saved_up_for_a_moment_only},
       {"without a rate nothing waits", test_without_a_rate_nothing_waits},
       {"batches are a twentieth of a second within bounds",
