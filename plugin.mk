@@ -206,35 +206,7 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
 
-# Every byte of a small repository's files, changed one at a time (tests/crash/test_flips.c);
-# `check` tries a sample.
-FLIPS := $(BUILD)/tests/crash/test_flips
-$(FLIPS): $(call objects_of,tests/crash/test_flips.c) $(SUPPORT) \
-		$(call archives,sync wire kv store model base)
-	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
-.PHONY: flips
-flips: $(FLIPS)
-	@FLIPS_STEP=1 $(FLIPS)
-
-# Programs that make things fail: the module whole, two hosts in memory, import.
-CRASH := $(BUILD)/tests/crash/test_memory $(BUILD)/tests/crash/test_commands
-CRASH_SCRIPTS := tests/crash/kill.sh
-$(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
-$(CRASH): $(BUILD)/tests/crash/%: $(BUILD)/obj/tests/crash/%.o $(BUILD)/obj/tests/crash/alloc.o \
-		$(BUILD)/obj/plugin/plugin.o $(SUPPORT) \
-		$(call archives,pgdata command sync wire transport kv store stub model base)
-	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
-# The transport alone, against the contract's far side.
-CRASH_TRANSPORT := $(BUILD)/tests/crash/test_transport
-CRASH += $(CRASH_TRANSPORT)
-$(CRASH_TRANSPORT): $(call objects_of,$(addprefix tests/,crash/test_transport.c crash/alloc.c \
-		contract/pg_peer.c contract/pg_peer_tls.c contract/transport_contract.c \
-		contract/transport_far.c)) $(SUPPORT) \
-		$(call archives,transport libpq stub store model base)
-	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+include tests/crash/crash.mk
 
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
@@ -250,7 +222,7 @@ abi: all
 	@tests/run -j $(JOBS) abi $(ABI)
 integration: all $(PEER)
 	@tests/run -j $(JOBS) integration $(INTEGRATION)
-run-check: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(FLIPS)
+run-check: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(FLIPS) $(FAULTS)
 	@tests/run -j $(JOBS) check $(CRASH_SCRIPTS) $(INTEGRATION) $(ABI) $(FLIPS) $(CONTRACT) $(CRASH) \
 		$(UNIT) $(REPLAY)
 run-asan: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(BUILD)/tests/load/load
@@ -417,15 +389,6 @@ mutation: deps
 	tests/mutation/mutate $(BUILD)/mutation --mutants $(MUTANTS) --seed $(SEED) --first $(FIRST) \
 		--jobs $(JOBS)
 
-# ---- torture: many more kills than in check --------------------------------------------
-
-TORTURE_KILLS ?= 500
-.PHONY: torture run-torture
-run-torture: all
-	@TORTURE_KILLS=$(TORTURE_KILLS) tests/crash/kill.sh
-torture: deps
-	$(again) run-torture
-
 # ---- install -------------------------------------------------------------------------
 
 bindir := $(PREFIX)/bin
@@ -481,6 +444,7 @@ help:
 	@echo "  demo           a PostgreSQL database travels between pageservers, on screen"
 	@echo "  check          every test; one by one: unit contract abi integration, unit-ROOM"
 	@echo "  torture        SIGKILL of each process TORTURE_KILLS=$(TORTURE_KILLS) times, TORTURE_SEED to draw the same again"
+	@echo "  faults         each allocation, file and socket operation of two servers fails once"
 	@echo "  check-asan     with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "  check-tsan     with ThreadSanitizer"
 	@echo "  valgrind       the unit tests under valgrind"

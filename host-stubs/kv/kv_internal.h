@@ -139,7 +139,10 @@ int tails_check(const char *db_dir, struct zs_error *e);
 #define RESERVE_COMMIT ((size_t)8 << 20)
 #define RESERVE_REMOVE ((size_t)256 << 10)
 
-/* 58030, with the hint to start the server again, once a write has failed. */
+/* A write failed, which e tells: no other follows until the server is started again, and
+ * its hint says so.  Returns ZS_FAIL. */
+int engine_write_failed(struct kv *kv, struct zs_error *e);
+/* 58030, with the same hint, from then on. */
 int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e);
 
 /* Write a batch.  53100 if it would not fit, and then nothing was tried. */

@@ -188,10 +188,7 @@ int stage_ingest(struct stage *s, struct zs_error *e)
     rocksdb_ingest_external_file(s->kv->db, (const char *const *)s->files, s->nfiles, options,
                                  &error);
     rocksdb_ingestexternalfileoptions_destroy(options);
-    if (engine_check(error, doing, e) == ZS_OK)
-        return ZS_OK;
-    atomic_store(&s->kv->write_failed, true); /* a next write might end the process */
-    return ZS_FAIL;
+    return engine_check(error, doing, e) == ZS_OK ? ZS_OK : engine_write_failed(s->kv, e);
 }
 
 void stage_close(struct stage *s)

@@ -26,13 +26,19 @@ static int check_room(const struct kv *kv, size_t bytes, size_t reserve, const c
     return error_hint(e, "Free space on the disk of the repository and try again.");
 }
 
+int engine_write_failed(struct kv *kv, struct zs_error *e)
+{
+    atomic_store(&kv->write_failed, true);
+    return error_hint(e, "See that the disk is sound and has room, then start the server "
+                         "again: zenith stop, zenith start.");
+}
+
 int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e)
 {
     if (!atomic_load(&kv->write_failed))
         return ZS_OK;
     error_set(e, ZS_IO_ERROR, "could not %s: a write to this store failed before", doing);
-    return error_hint(e, "See that the disk is sound and has room, then start the server "
-                         "again: zenith stop, zenith start.");
+    return engine_write_failed(kv, e);
 }
 
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,
@@ -44,7 +50,5 @@ int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t r
     TRY(check_room(kv, bytes, reserve, doing, e));
     char *error = NULL;
     rocksdb_write(kv->db, sync ? kv->synced : kv->unsynced, batch, &error);
-    if (error != NULL)
-        atomic_store(&kv->write_failed, true);
-    return engine_check(error, doing, e);
+    return engine_check(error, doing, e) == ZS_OK ? ZS_OK : engine_write_failed(kv, e);
 }

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define STRUCT_SIZE_MAX 65536u
 #define OTHER_MAJORS                                                                               \
@@ -21,6 +20,8 @@
 
 static int file_is_missing(const char *path, int errnum, struct zs_error *e)
 {
+    if (errnum == EIO || errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE)
+        return error_errno(e, errnum, "the module %s cannot be read", path);
     error_set(e, ZS_BAD_VALUE, "the module %s cannot be opened: %s", path, strerrordesc_np(errnum));
     return error_hint(e, "Give the path of a module's shared object, such as "
                          "load '/usr/local/lib/zenith-sync/zenith_sync.so'.");
@@ -69,19 +70,12 @@ int module_locate(const char *name, const char *folder, char out[FILE_PATH_MAX],
  * die of one that is cut short; so what is plainly unfit is told apart before. */
 static int file_check(const char *path, struct zs_error *e)
 {
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return file_is_missing(path, errno, e);
-    enum elf_verdict verdict = ELF_NONE;
-    if (S_ISREG(st.st_mode)) {
-        CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return file_is_missing(path, errno, e);
-        verdict = elf_check(fd);
-    }
-    switch (verdict) {
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    switch (fd < 0 ? ELF_UNREADABLE : elf_check(fd)) {
     case ELF_WHOLE:
         return ZS_OK;
+    case ELF_UNREADABLE:
+        return file_is_missing(path, errno, e);
     case ELF_SHORT:
         error_set(e, ZS_NOT_SUPPORTED, "the module %s is a shared object that was cut short", path);
         return error_hint(e, "Copy it again, to another path, and load that.");

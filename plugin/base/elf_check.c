@@ -18,9 +18,12 @@
 #error "name this machine's ELF number"
 #endif
 
-static bool read_at(int fd, uint64_t offset, void *out, size_t n)
+/* ELF_WHOLE; `otherwise` if the file ends before. */
+static enum elf_verdict read_at(int fd, uint64_t offset, void *out, size_t n,
+                                enum elf_verdict otherwise)
 {
-    return pread(fd, out, n, (off_t)offset) == (ssize_t)n;
+    ssize_t got = pread(fd, out, n, (off_t)offset);
+    return got < 0 ? ELF_UNREADABLE : (size_t)got < n ? otherwise : ELF_WHOLE;
 }
 
 static enum elf_verdict check_segments(int fd, const Elf64_Ehdr *header, uint64_t size)
@@ -28,8 +31,11 @@ static enum elf_verdict check_segments(int fd, const Elf64_Ehdr *header, uint64_
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
         uint64_t at = header->e_phoff + (uint64_t)i * sizeof segment;
-        if (!elf_within(at, sizeof segment, size) || !read_at(fd, at, &segment, sizeof segment))
+        if (!elf_within(at, sizeof segment, size))
             return ELF_SHORT;
+        enum elf_verdict read = read_at(fd, at, &segment, sizeof segment, ELF_SHORT);
+        if (read != ELF_WHOLE)
+            return read;
         if (segment.p_type != PT_NULL && segment.p_type != PT_GNU_STACK &&
             !elf_within(segment.p_offset, segment.p_filesz, size))
             return ELF_SHORT;
@@ -41,14 +47,19 @@ enum elf_verdict elf_check(int fd)
 {
     struct stat st;
     Elf64_Ehdr header;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, &st) != 0)
+        return ELF_UNREADABLE;
+    if (!S_ISREG(st.st_mode))
         return ELF_NONE;
     uint64_t size = (uint64_t)st.st_size;
     char magic[SELFMAG];
-    if (!read_at(fd, 0, magic, sizeof magic) || memcmp(magic, ELFMAG, SELFMAG) != 0)
-        return ELF_NONE;
-    if (!read_at(fd, 0, &header, sizeof header))
-        return ELF_SHORT;
+    enum elf_verdict read = read_at(fd, 0, magic, sizeof magic, ELF_NONE);
+    if (read == ELF_WHOLE && memcmp(magic, ELFMAG, SELFMAG) != 0)
+        read = ELF_NONE;
+    if (read == ELF_WHOLE)
+        read = read_at(fd, 0, &header, sizeof header, ELF_SHORT);
+    if (read != ELF_WHOLE)
+        return read;
     if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
         header.e_type != ET_DYN || header.e_machine != MACHINE ||
         header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > size)

@@ -10,8 +10,9 @@
 
 enum elf_verdict {
     ELF_WHOLE,
-    ELF_NONE,  /* not a 64-bit shared object of this machine */
-    ELF_SHORT, /* one, but parts of it are missing */
+    ELF_NONE,       /* not a 64-bit shared object of this machine */
+    ELF_SHORT,      /* one, but parts of it are missing */
+    ELF_UNREADABLE, /* errno says why */
 };
 
 /* Over an open regular file. */

@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zenith-sync/host.h>
 
 #define DESCRIPTOR_MAX (64u * 1024u) /* a struct_size above is not a size */
@@ -199,14 +198,12 @@ int registry_add(struct registry *r, const struct zs_transport *table, const cha
 static int check_file(const char *path, struct zs_error *e)
 {
     CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        error_errno(e, errno, "transport %s cannot be read", path);
-        return error_hint(e, "Check the path, and the setting transport_dir.");
-    }
-    switch (S_ISREG(st.st_mode) ? elf_check(fd) : ELF_NONE) {
+    switch (fd < 0 ? ELF_UNREADABLE : elf_check(fd)) {
     case ELF_WHOLE:
         return ZS_OK;
+    case ELF_UNREADABLE:
+        error_errno(e, errno, "transport %s cannot be read", path);
+        return error_hint(e, "Check the path, and the setting transport_dir.");
     case ELF_SHORT:
         error_set(e, ZS_NOT_SUPPORTED, "transport %s is a shared object that was cut short", path);
         return error_hint(e, "Install the transport again.");

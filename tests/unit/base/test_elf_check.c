@@ -4,6 +4,7 @@
 #include "base/elf_check.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +87,14 @@ static void test_headers_that_are_another_machines(void)
         (void)close(fd);
     }
     (void)close(self);
-    CU_ASSERT(elf_check(-1) == ELF_NONE);
+}
+
+static void test_a_file_that_cannot_be_read(void)
+{
+    int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    CU_ASSERT(elf_check(fd) == ELF_UNREADABLE && errno == EBADF);
+    (void)close(fd);
+    CU_ASSERT(elf_check(-1) == ELF_UNREADABLE && errno == EBADF);
 }
 
 static void test_other_kinds(void)
@@ -121,4 +129,5 @@ SUITE("base/elf_check", {"a range is within a file or not", test_ranges},
       {"a shared object cut anywhere is found out", test_a_file_that_is_cut_anywhere},
       {"a header that does not fit this machine is none", test_headers_that_are_another_machines},
       {"what is no shared object is none", test_other_kinds},
+      {"one that cannot be read is not taken for another thing", test_a_file_that_cannot_be_read},
       {"what the loader says without memory is known", test_what_the_loader_says_without_memory})
