@@ -28,6 +28,7 @@ struct notes_list {
     const struct zs_store *store;
     pthread_mutex_t lock;
     struct zs_writer *first;
+    struct notes_commit *committing;
 };
 
 int notes_open(const struct zs_store *store, struct notes_list **out, struct zs_error *e)
@@ -71,6 +72,17 @@ static struct zs_writer *writer_of(const struct notes_list *list, struct zs_time
     return w;
 }
 
+/* Under the lock: what is being committed may be seen before the writer's first key. */
+static void note_commits(const struct notes_list *list, struct zs_writer *w)
+{
+    for (const struct notes_commit *c = list->committing; c != NULL; c = c->next)
+        if (timeline_equal(c->timeline, w->timeline)) {
+            change_map_become_everything(w->current);
+            if (c->upto_lsn > w->highest_lsn)
+                w->highest_lsn = c->upto_lsn;
+        }
+}
+
 int writer_open(struct notes_list *list, const struct zs_timeline_id *timeline, zs_lsn from_lsn,
                 struct zs_writer **out, struct zs_error *e)
 {
@@ -90,6 +102,7 @@ int writer_open(struct notes_list *list, const struct zs_timeline_id *timeline, 
     pthread_mutex_lock(&list->lock);
     bool taken = writer_of(list, *timeline) != NULL;
     if (!taken) {
+        note_commits(list, w);
         w->next = list->first;
         list->first = w;
     }
@@ -233,15 +246,32 @@ int notes_tail(struct notes_list *list, struct zs_timeline_id timeline, zs_lsn u
     return known ? change_map_encode(all, &epoch, data, len, e) : ZS_OK;
 }
 
-void notes_add(struct notes_list *list, struct zs_timeline_id timeline,
-               const struct change_map *map)
+void notes_begin(struct notes_list *list, struct notes_commit *c, struct zs_timeline_id timeline,
+                 const struct change_map *map, zs_lsn upto_lsn)
 {
     struct zs_error unsaid = {0};
+    *c = (struct notes_commit){.timeline = timeline, .upto_lsn = upto_lsn};
     if (list == NULL)
         return;
     pthread_mutex_lock(&list->lock);
     struct zs_writer *w = writer_of(list, timeline);
     if (w != NULL && (map == NULL || change_map_merge(w->current, map, &unsaid) != ZS_OK))
         change_map_become_everything(w->current);
+    if (w != NULL && upto_lsn > w->highest_lsn) /* a seal below it must not take these keys away */
+        w->highest_lsn = upto_lsn;
+    c->next = list->committing;
+    list->committing = c;
+    pthread_mutex_unlock(&list->lock);
+}
+
+void notes_end(struct notes_list *list, struct notes_commit *c)
+{
+    if (list == NULL)
+        return;
+    pthread_mutex_lock(&list->lock);
+    struct notes_commit **at = &list->committing;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
     pthread_mutex_unlock(&list->lock);
 }

@@ -45,8 +45,18 @@ int notes_tail(struct notes_list *list, struct zs_timeline_id timeline, zs_lsn u
                uint8_t **data, size_t *len, struct zs_error *e);
 
 struct change_map;
-/* An ingest is about to commit these keys to the timeline; NULL: it does not know which. */
-void notes_add(struct notes_list *list, struct zs_timeline_id timeline,
-               const struct change_map *map);
+
+/* An ingest that commits; the caller's, between notes_begin and notes_end. */
+struct notes_commit {
+    struct notes_commit *next;
+    struct zs_timeline_id timeline;
+    zs_lsn upto_lsn;
+};
+
+/* An ingest is about to commit these keys to the timeline, up to upto_lsn; NULL: it does not know
+ * which.  Whoever opens a writer before notes_end notes everything: nobody tells it these keys. */
+void notes_begin(struct notes_list *list, struct notes_commit *c, struct zs_timeline_id timeline,
+                 const struct change_map *map, zs_lsn upto_lsn);
+void notes_end(struct notes_list *list, struct notes_commit *c);
 
 #endif

@@ -293,16 +293,12 @@ static int pass_ingest_state(struct zs_ingest *in, struct zs_ingest_state *state
     return in->recording->inner->ingest_state(in->inner, state, e);
 }
 
-static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *theirs,
-                              struct zs_error *e)
+/* With the epoch of what was noted, if it was. */
+static int commit_noted(struct zs_ingest *in, const struct zs_commit *theirs, struct zs_error *e)
 {
     const struct zs_store *inner = in->recording->inner;
     CLEANUP(epoch_edits_close) struct epoch_edits edits = {0};
     CLEANUP(free_ptr) struct zs_blob *blobs = NULL;
-    if (theirs->upto_lsn == in->base_lsn) /* it writes no record */
-        return inner->ingest_commit(in->inner, theirs, e);
-    /* Before it can be seen. */
-    notes_add(in->recording->notes, in->epoch.timeline, in->map);
     if (in->map == NULL)
         return inner->ingest_commit(in->inner, theirs, e);
     in->epoch.to_lsn = theirs->upto_lsn;
@@ -320,6 +316,19 @@ static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *thei
     commit.blobs = blobs;
     commit.nblobs += edits.count;
     return inner->ingest_commit(in->inner, &commit, e);
+}
+
+static int pass_ingest_commit(struct zs_ingest *in, const struct zs_commit *theirs,
+                              struct zs_error *e)
+{
+    struct notes_list *notes = in->recording->notes;
+    struct notes_commit noted;
+    if (theirs->upto_lsn == in->base_lsn) /* it writes no record */
+        return in->recording->inner->ingest_commit(in->inner, theirs, e);
+    notes_begin(notes, &noted, in->epoch.timeline, in->map, theirs->upto_lsn);
+    int rc = commit_noted(in, theirs, e);
+    notes_end(notes, &noted);
+    return rc;
 }
 
 void recording_init(struct recording *r, const struct zs_store *inner)

@@ -10,7 +10,9 @@
 
 enum { RECORDS = 256, BYTES = 512 * 1024 };
 
-/* After so many that were read one by one, damage that does not come again is forgotten. */
+/* After so many more that were read one by one, damage that does not come again is forgotten.
+ * Those that were handed on before do not count: a key may have any number of versions, and who
+ * stops being careful in front of the damage comes back to it for ever. */
 #define CAREFUL_RECORDS (4u * RECORDS)
 
 struct scan {
@@ -22,7 +24,7 @@ struct scan {
     bool begun; /* last_key is one that was read, or was found to be readable */
     uint8_t last_key[ZS_KEY_BYTES];
     zs_lsn last_lsn;  /* handed on up to here */
-    uint32_t careful; /* so many are still read one by one */
+    uint32_t careful; /* so many more are handed on one by one */
     uint32_t gaps;
 };
 
@@ -49,6 +51,7 @@ static int hand_on(struct scan *c, uint64_t n, struct zs_error *e)
     c->begun = true;
     memcpy(c->last_key, r[n - 1].key, ZS_KEY_BYTES);
     c->last_lsn = r[n - 1].lsn;
+    c->careful -= n < c->careful ? (uint32_t)n : c->careful;
     return ZS_OK;
 }
 
@@ -146,10 +149,8 @@ static int step(struct scan *c, bool *more, struct zs_error *e)
     uint64_t n = 0;
     TRY(cancel_check(c->cancel, e));
     if (iter_next(&c->it, c->records, c->careful > 0 ? 1 : RECORDS, c->buf, BYTES, &n, more,
-                  &fault) == ZS_OK) {
-        c->careful -= c->careful > 0;
+                  &fault) == ZS_OK)
         return hand_on(c, n, e);
-    }
     if (!is_damage(&fault)) {
         *e = fault;
         return ZS_FAIL;

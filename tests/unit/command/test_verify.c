@@ -360,6 +360,53 @@ static void test_what_cannot_be_read(void)
     world_close(&w);
 }
 
+static zs_lsn bad_lsn; /* of the store below; a test's own */
+
+/* Every version of a key can be read but one, and what comes with it in the same call. */
+static int32_t bad_version_next(struct zs_iter *iter, struct zs_record *records, uint64_t n,
+                                void *buf, uint64_t buf_bytes, uint64_t *count, uint32_t *more,
+                                struct zs_error *e)
+{
+    if (whole->iter_next(iter, records, n, buf, buf_bytes, count, more, e) != ZS_OK)
+        return ZS_FAIL;
+    for (uint64_t i = 0; i < *count; i++)
+        if (records[i].lsn == bad_lsn)
+            return error_set(e, ZS_CORRUPT, "a block is damaged");
+    return ZS_OK;
+}
+
+/* More versions in front of the damage than are read one by one. */
+static void test_a_bad_version_among_many(void)
+{
+    enum { VERSIONS = 4000, BAD = 3000 };
+    struct zs_error e = {0};
+    struct world w;
+    struct seen seen = {0};
+    struct snapshot s = {0};
+    const struct scan_visitor visitor = {.context = &seen, .records = see_records, .gap = see_gap};
+    struct zs_record *records = calloc(VERSIONS + 1, sizeof *records);
+    CU_ASSERT_FATAL(records != NULL);
+    world_open(&w);
+    branch_make(&w.a, "main");
+    for (uint32_t i = 0; i <= VERSIONS; i++) {
+        records[i] = (struct zs_record){.kind = ZS_KIND_WAL, .len = 4, .value = "page"};
+        records[i].lsn = i < VERSIONS ? i + 1 : 1;
+        put_u32be(records[i].key + 14, i / VERSIONS);
+    }
+    ASSERT_OK(stub_store_write(w.a.store, "main", records, VERSIONS + 1, VERSIONS, &e));
+    whole = stub_store_table(w.a.store);
+    struct zs_store table = *whole;
+    table.iter_next = bad_version_next;
+    bad_lsn = BAD;
+    ASSERT_OK(snapshot_open(&table, "main", &s, &e));
+    ASSERT_OK(verify_scan(&s, 0, UINT64_MAX, NULL, &visitor, &e));
+    ASSERT_TEXT(seen.text, "0..1 ");
+    CU_ASSERT_EQUAL(seen.records, BAD - 1 + 1);
+    snapshot_close(&s);
+    world_close(&w);
+    free(records);
+}
+
 static unsigned bad_calls; /* of the store below; a test's own */
 
 /* Damaged where a scan stands; then, when it looks for what lies behind, there is no memory. */
@@ -404,4 +451,6 @@ SUITE("command/verify", {"a sound branch is said to be sound", test_sound},
        test_change_map_that_misses_records},
       {"what is typed wrong is said", test_what_is_typed}, {"a cancel ends it", test_cancel},
       {"ranges that cannot be read are found to the key", test_what_cannot_be_read},
+      {"a version that cannot be read is found behind any number of others",
+       test_a_bad_version_among_many},
       {"a failure that is no damage ends it", test_what_is_no_damage_ends_it})

@@ -211,6 +211,46 @@ static void test_a_seal_that_failed_is_in_the_next(void)
     scene_close(&s);
 }
 
+/* An ingest is noted and not yet committed when the writer seals below it, or is opened. */
+static void test_an_ingest_that_is_about_to_commit(void)
+{
+    static const uint8_t key[ZS_KEY_BYTES] = {7};
+    for (int opened_late = 0; opened_late < 2; opened_late++) {
+        CLEANUP(change_map_close_ptr) struct change_map *added = NULL, *tail = NULL;
+        struct zs_branch_info info;
+        const struct zs_blob *blobs = NULL;
+        struct notes_commit commit;
+        struct change_epoch epoch;
+        struct scene s;
+        struct zs_writer *w = NULL;
+        uint8_t *data = NULL;
+        uint64_t n = 0;
+        size_t len = 0;
+        scene_open(&s, 1000000, 4);
+        w = bare_writer(&s);
+        ASSERT_OK(store_branch_find(&s.w.host, "main", &info, &e));
+        ASSERT_OK(change_map_open(&added, &e));
+        ASSERT_OK(change_map_add(added, key, &e));
+        if (opened_late == 1)
+            writer_close(w);
+        notes_begin(s.notes, &commit, info.timeline, added, 0x300);
+        if (opened_late == 1)
+            ASSERT_OK(writer_open(s.notes, &info.timeline, info.last_valid_lsn, &w, &e));
+        ASSERT_OK(writer_seal(w, "main", 0x200, &blobs, &n, &e));
+        writer_sealed(w, 1);
+        notes_end(s.notes, &commit);
+        ASSERT_OK(notes_tail(s.notes, info.timeline, 0x300, &data, &len, &e));
+        if (data != NULL) { /* else nothing is known, and the range is scanned */
+            ASSERT_OK(change_map_decode(data, len, &epoch, &tail, &e));
+            CU_ASSERT(change_map_has(tail, key));
+        }
+        CU_ASSERT((data == NULL) == (opened_late == 1));
+        free(data);
+        writer_close(w);
+        scene_close(&s);
+    }
+}
+
 static void test_one_writer_per_timeline(void)
 {
     struct scene s;
@@ -262,5 +302,7 @@ SUITE("sync/notes",
       {"a snapshot from before a seal still knows", test_a_snapshot_over_a_seal},
       {"what is ingested beside the writer is in its epoch", test_an_ingest_beside_the_writer},
       {"a seal that failed is in the next one", test_a_seal_that_failed_is_in_the_next},
+      {"an ingest that is about to commit is known, whatever the writer does meanwhile",
+       test_an_ingest_that_is_about_to_commit},
       {"a timeline has one writer at a time", test_one_writer_per_timeline},
       {"transfers look while it is written", test_transfers_look_while_it_is_written})
