@@ -324,10 +324,13 @@ static int receive_records(const struct receive_job *job, const struct state_mes
     }
     o->late_cancel = cancel_requested(job->cancel);
 
-    /* The branch is complete, whether or not the sender still hears it. */
+    /* The branch is complete, whether or not the sender still hears it; who has more to send
+     * would wait for it. */
     struct zs_error unheard = {0};
-    (void)send_done(job, &done, &unheard);
-    return ZS_OK;
+    if (send_done(job, &done, &unheard) == ZS_OK || !offer->more)
+        return ZS_OK;
+    *e = unheard;
+    return ZS_FAIL;
 }
 
 /* The sender went on with an interrupted transfer and has newer records, too: the same

@@ -119,6 +119,13 @@ PUBLIC int posix_memalign(void **out, size_t alignment, size_t size)
     return due(CALLER) ? ENOMEM : real.memalign(out, alignment, size);
 }
 
+PUBLIC void *aligned_alloc(size_t alignment, size_t size)
+{
+    void *p = NULL;
+    errno = due(CALLER) ? ENOMEM : real.memalign(&p, alignment, size);
+    return p;
+}
+
 /* A sanitizer's own strdup would get its memory behind our back. */
 PUBLIC char *strndup(const char *text, size_t most)
 {
@@ -147,6 +154,36 @@ PUBLIC int pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
     sparing = false;
     return rc;
 }
+
+/* ---- threads ----------------------------------------------------------------------------------
+ */
+
+static atomic_ullong threads_asked, thread_fails;
+
+PUBLIC int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *context)
+{
+    typedef int (*create_fn)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (atomic_fetch_add(&threads_asked, 1) + 1 == atomic_load(&thread_fails))
+        return EAGAIN;
+    return ((create_fn)(uintptr_t)dlsym(RTLD_NEXT, "pthread_create"))(thread, attr, run, context);
+}
+
+void thread_fail(uint64_t n)
+{
+    atomic_store(&threads_asked, 0);
+    atomic_store(&thread_fails, n);
+}
+
+bool thread_failed(void)
+{
+    bool failed = atomic_load(&threads_asked) >= atomic_load(&thread_fails);
+    atomic_store(&thread_fails, 0);
+    return failed;
+}
+
+/* ---- plans --------------------------------------------------------------------------------------
+ */
 
 static void arm(uint64_t n, uint64_t times)
 {

@@ -1,5 +1,5 @@
-/* alloc.h - the n-th allocation of a test program fails.
- * alloc.c defines malloc, calloc, realloc and what stands on them in the program itself,
+/* alloc.h - the n-th allocation of a test program fails, or its n-th thread.
+ * alloc.c defines malloc, calloc, realloc and the like, and pthread_create, in the program itself,
  * where they come before the C library's, and before a sanitizer's: whatever the program
  * and its libraries allocate passes through here, from any thread.
  *
@@ -31,6 +31,10 @@ bool alloc_failed(void);
 
 /* How many there were since. */
 uint64_t alloc_count(void);
+
+/* The same for threads: the n-th that is asked for from here on cannot be had (0: none). */
+void thread_fail(uint64_t n);
+bool thread_failed(void);
 
 /* "library+offset" of the one that failed first, to be looked up with addr2line. */
 const char *alloc_failed_at(char *text, uint64_t size);

@@ -61,11 +61,62 @@ struct scene {
     struct world w;
     struct zs_store host_a, host_b;
     struct recording a, b;
+    zs_lsn cut_lsn; /* where what was cut off ends, if there is more; else 0 */
 };
 
-/* a has more than b, whose branch is not there (`fresh`) or behind. */
-static void scene_open(struct scene *s, bool fresh)
+static void absent(struct scene *s)
 {
+    grow(&s->w.a, "main", 1, 18);
+}
+
+static void behind(struct scene *s)
+{
+    grow(&s->w.a, "main", 1, 12);
+    RUN_OK(&s->w.a, "perform_push main stub://b", "absent");
+    grow(&s->w.a, "main", 2, 6);
+}
+
+/* Batches of their own, more than go without threads. */
+static void many_batches(struct scene *s)
+{
+    s->w.a.module.inline_batches = s->w.b.module.inline_batches = 1;
+    for (uint64_t i = 0; i < 3; i++)
+        grow_one(&s->w.a, "main", i, ZS_KIND_IMAGE, 600000);
+}
+
+/* b keeps the first ones of them. */
+static void cut_off(struct scene *s)
+{
+    struct client c;
+    many_batches(s);
+    s->w.b.module.sync_bytes = 1;
+    stub_faults_arm(
+        &s->w.b.faults,
+        &(struct stub_fault){.operation = "ingest_put", .nth = 2, .sqlstate = ZS_CONNECTION_LOST});
+    client_open(&c);
+    CU_ASSERT(client_run(&c, &s->w.a, "perform_push main stub://b") == ZS_FAIL);
+    stub_faults_arm(&s->w.b.faults, &(struct stub_fault){.nth = 0});
+    client_close(&c);
+}
+
+static void cut_off_and_moved(struct scene *s)
+{
+    cut_off(s);
+    s->cut_lsn = last_lsn(&s->w.a, "main");
+    grow(&s->w.a, "main", 2, 6);
+}
+
+/* What cannot be sent any more but from the lease. */
+static void cut_off_and_collected(struct scene *s)
+{
+    struct zs_error e = {0};
+    cut_off(s);
+    must(stub_store_gc(s->w.a.store, "main", last_lsn(&s->w.a, "main"), NULL, &e), &e);
+}
+
+static void scene_open(struct scene *s, void (*prepare)(struct scene *s))
+{
+    s->cut_lsn = 0;
     world_open(&s->w);
     s->host_a = s->w.a.module.store;
     s->host_b = s->w.b.module.store;
@@ -74,63 +125,122 @@ static void scene_open(struct scene *s, bool fresh)
     s->w.a.module.store = s->a.table;
     s->w.b.module.store = s->b.table;
     branch_make(&s->w.a, "main");
-    grow(&s->w.a, "main", 1, 12);
-    if (!fresh)
-        RUN_OK(&s->w.a, "perform_push main stub://b", "absent");
-    grow(&s->w.a, "main", 2, 6);
+    prepare(s);
 }
 
-static void transfer_without_memory(const char *what, const char *line, char runs, bool fresh,
-                                    uint64_t times)
+#define PUSH "perform_push main stub://b"
+#define PULL "perform_pull main stub://a"
+
+static const struct transfer_case {
+    const char *what, *line;
+    char runs;
+    void (*prepare)(struct scene *s);
+    uint64_t times; /* so many allocations fail in a row */
+} pushes[] = {{"first push", PUSH, 'a', absent, 1},
+              {"push of an increment", PUSH, 'a', behind, 1},
+              {"push, packed", PUSH " (compression zstd)", 'a', absent, 1},
+              {"push, with threads", PUSH, 'a', many_batches, 1},
+              {"push that goes on and has more", PUSH, 'a', cut_off_and_moved, 1},
+              {"push that goes on from a lease", PUSH, 'a', cut_off_and_collected, 1}},
+  pulls[] = {{"first pull", PULL, 'b', absent, 1},
+             {"pull of an increment", PULL, 'b', behind, 1},
+             {"pull, with threads", PULL, 'b', many_batches, 1},
+             {"pull that goes on and has more", PULL, 'b', cut_off_and_moved, 1}},
+  /* What reports the failure must not need memory either. */
+    for_ever[] = {{"push", PUSH, 'a', absent, UINT32_MAX}, {"pull", PULL, 'b', behind, UINT32_MAX}};
+
+/* A collected branch has fewer records than what was made of its lease. */
+static bool arrived(struct scene *s, const struct transfer_case *c)
+{
+    return c->prepare == cut_off_and_collected
+               ? last_lsn(&s->w.a, "main") == last_lsn(&s->w.b, "main")
+               : same_branch(&s->w.a, "main", &s->w.b, "main");
+}
+
+/* The same again, with all that it needs. */
+static void run_again(struct scene *s, const struct transfer_case *c)
+{
+    struct client again;
+    client_open(&again);
+    client_run(&again, side_of(&s->w, c->runs), c->line);
+    assert_ok(again.rc, &again.e, "the same again", __FILE__, __LINE__);
+    CU_ASSERT(arrived(s, c));
+    client_close(&again);
+}
+
+static void transfer_without_memory(const struct transfer_case *t)
 {
     uint64_t n = first_n();
     for (;; n++) {
         struct scene s;
-        struct client c, again;
-        scene_open(&s, fresh);
+        struct client c;
+        scene_open(&s, t->prepare);
         CLEANUP(free_ptr) char *before = picture(&s.w.b);
         client_open(&c);
-        alloc_fail_from(n, times);
-        client_run(&c, side_of(&s.w, runs), line);
+        alloc_fail_from(n, t->times);
+        client_run(&c, side_of(&s.w, t->runs), t->line);
         bool fired = alloc_failed();
         CLEANUP(free_ptr) char *after = picture(&s.w.b);
-        bool complete = same_branch(&s.w.a, "main", &s.w.b, "main");
-        CU_ASSERT(complete || strcmp(before, after) == 0);
+        bool complete = arrived(&s, t);
+        /* The end of what was cut off is a point of its own, durable before more is sent. */
+        bool middle = s.cut_lsn > 0 && last_lsn(&s.w.b, "main") == s.cut_lsn;
+        CU_ASSERT(complete || middle || strcmp(before, after) == 0);
         /* After the commit, who cannot say DONE is as good as gone. */
-        bool unheard = complete && error_is(&c.e, ZS_CONNECTION_LOST) && c.e.hint[0] != '\0';
-        CU_ASSERT(c.rc == ZS_OK ? complete : fired && (unheard || clear(&c.e, what, n)));
-        client_open(&again);
-        client_run(&again, side_of(&s.w, runs), line);
-        assert_ok(again.rc, &again.e, "the same again", __FILE__, __LINE__);
-        CU_ASSERT(same_branch(&s.w.a, "main", &s.w.b, "main"));
-        client_close(&again);
+        bool unheard =
+            (complete || middle) && error_is(&c.e, ZS_CONNECTION_LOST) && c.e.hint[0] != '\0';
+        CU_ASSERT(c.rc == ZS_OK ? complete : fired && (unheard || clear(&c.e, t->what, n)));
+        run_again(&s, t);
         client_close(&c);
         world_close(&s.w);
         if (!fired || only_one())
             break;
     }
-    report(what, n - 1);
+    report(t->what, n - 1);
 }
 
 static void test_a_push_without_memory(void)
 {
-    transfer_without_memory("first push", "perform_push main stub://b", 'a', true, 1);
-    transfer_without_memory("push of an increment", "perform_push main stub://b", 'a', false, 1);
-    transfer_without_memory("push, packed", "perform_push main stub://b (compression zstd)", 'a',
-                            true, 1);
+    for (size_t i = 0; i < sizeof pushes / sizeof *pushes; i++)
+        transfer_without_memory(&pushes[i]);
 }
 
 static void test_a_pull_without_memory(void)
 {
-    transfer_without_memory("first pull", "perform_pull main stub://a", 'b', true, 1);
-    transfer_without_memory("pull of an increment", "perform_pull main stub://a", 'b', false, 1);
+    for (size_t i = 0; i < sizeof pulls / sizeof *pulls; i++)
+        transfer_without_memory(&pulls[i]);
 }
 
-/* From the n-th on none is had: what reports the failure must not need memory either. */
 static void test_memory_that_does_not_come_back(void)
 {
-    transfer_without_memory("push", "perform_push main stub://b", 'a', true, UINT32_MAX);
-    transfer_without_memory("pull", "perform_pull main stub://a", 'b', false, UINT32_MAX);
+    for (size_t i = 0; i < sizeof for_ever / sizeof *for_ever; i++)
+        transfer_without_memory(&for_ever[i]);
+}
+
+/* Each side does alone what it has no thread for; the far command's own is the first. */
+static void test_a_transfer_without_threads(void)
+{
+    static const struct transfer_case cases[] = {{"push", PUSH, 'a', many_batches, 0},
+                                                 {"pull", PULL, 'b', many_batches, 0},
+                                                 {"push that goes on", PUSH, 'a', cut_off, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool more = true;
+        uint64_t n = 1;
+        for (; more; n++) {
+            struct scene s;
+            struct client c;
+            scene_open(&s, cases[i].prepare);
+            client_open(&c);
+            thread_fail(n);
+            client_run(&c, side_of(&s.w, cases[i].runs), cases[i].line);
+            more = thread_failed();
+            CU_ASSERT(n == 1 ? c.rc == ZS_FAIL && c.e.message[0] != '\0'
+                             : c.rc == ZS_OK && arrived(&s, &cases[i]));
+            run_again(&s, &cases[i]);
+            client_close(&c);
+            world_close(&s.w);
+        }
+        CU_ASSERT(n > 4); /* both sides asked for one */
+    }
 }
 
 /* ---- import ------------------------------------------------------------------------------------
@@ -250,5 +360,6 @@ static void test_a_load_without_memory(void)
 SUITE("crash/memory", {"a load without memory", test_a_load_without_memory},
       {"a push without memory", test_a_push_without_memory},
       {"a pull without memory", test_a_pull_without_memory},
+      {"a transfer without threads", test_a_transfer_without_threads},
       {"memory that does not come back", test_memory_that_does_not_come_back},
       {"an import without memory", test_an_import_without_memory})
