@@ -138,13 +138,12 @@ int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
 /* ---- what a commit keeps ------------------------------------------------------------------ */
 
 /* Takes over `data`; NULL removes the epoch that ends there. */
-static int edit(struct epoch_edits *edits, zs_lsn to_lsn, const uint8_t *data, size_t len)
+static void edit(struct epoch_edits *edits, zs_lsn to_lsn, const uint8_t *data, size_t len)
 {
     struct zs_blob *b = &edits->blobs[edits->count];
     epoch_name(to_lsn, edits->names[edits->count]);
     *b = (struct zs_blob){.name = edits->names[edits->count], .data = data, .len = len};
     edits->count++;
-    return ZS_OK;
 }
 
 void epoch_edits_close(struct epoch_edits *edits)
@@ -172,8 +171,9 @@ static int merge_oldest(const struct snapshot *s, const struct epoch_list *list,
         TRY(change_map_encode(newer, &second, &data, &len, e));
     }
     if (data != NULL)
-        TRY(edit(out, second.to_lsn, data, len));
-    return edit(out, list->at[0].to_lsn, NULL, 0);
+        edit(out, second.to_lsn, data, len);
+    edit(out, list->at[0].to_lsn, NULL, 0);
+    return ZS_OK;
 }
 
 int epoch_edits_make(const struct zs_store *store, const char *branch, const struct change_map *map,
@@ -187,14 +187,14 @@ int epoch_edits_make(const struct zs_store *store, const char *branch, const str
     out->count = 0;
     TRY(change_map_encode(map, epoch, &data, &len, e));
     if (data != NULL)
-        TRY(edit(out, epoch->to_lsn, data, len));
+        edit(out, epoch->to_lsn, data, len);
     TRY(snapshot_open(store, branch, &s, e));
     TRY(epoch_list_read(&s, &list, e));
     for (uint32_t i = 0; i < list.count; i++)
         bytes += list.at[i].bytes;
     if (list.overflow || bytes + len > EPOCHS_MAX_BYTES)
-        return edit(out, list.at[0].to_lsn, NULL, 0);
-    if (list.count >= EPOCHS_MAX)
+        edit(out, list.at[0].to_lsn, NULL, 0);
+    else if (list.count >= EPOCHS_MAX)
         return merge_oldest(&s, &list, out, e);
     return ZS_OK;
 }

@@ -55,10 +55,6 @@ void notes_close(struct notes_list *list)
 {
     if (list == NULL)
         return;
-    for (struct zs_writer *w = list->first, *next; w != NULL; w = next) {
-        next = w->next;
-        writer_free(w);
-    }
     (void)pthread_mutex_destroy(&list->lock);
     free(list);
 }

@@ -15,7 +15,7 @@ flips: $(FLIPS)
 	@FLIPS_STEP=1 $(FLIPS)
 
 # Programs that make things fail: the module whole, two hosts in memory, import.
-CRASH := $(BUILD)/tests/crash/test_memory $(BUILD)/tests/crash/test_commands
+CRASH := $(patsubst %,$(BUILD)/tests/crash/test_%,memory commands changes)
 CRASH_SCRIPTS := tests/crash/kill.sh tests/crash/faults.sh
 $(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
 $(CRASH): $(BUILD)/tests/crash/%: $(BUILD)/obj/tests/crash/%.o $(BUILD)/obj/tests/crash/alloc.o \

@@ -144,8 +144,7 @@ static const struct transfer_case {
               {"push that goes on from a lease", PUSH, 'a', cut_off_and_collected, 1}},
   pulls[] = {{"first pull", PULL, 'b', absent, 1},
              {"pull of an increment", PULL, 'b', behind, 1},
-             {"pull, with threads", PULL, 'b', many_batches, 1},
-             {"pull that goes on and has more", PULL, 'b', cut_off_and_moved, 1}},
+             {"pull, with threads", PULL, 'b', many_batches, 1}},
   /* What reports the failure must not need memory either. */
     for_ever[] = {{"push", PUSH, 'a', absent, UINT32_MAX}, {"pull", PULL, 'b', behind, UINT32_MAX}};
 

@@ -172,6 +172,99 @@ static void test_bounds(void)
     ASSERT_FAILS(sums_decode("{\"protocol\":1}", 14, &ask, &back, &e), ZS_PROTOCOL_VIOLATION);
 }
 
-SUITE("wire/sums", {"questions go there and back", test_ask}, {"answers do", test_sums},
+/* The text with a member replaced by this JSON, or without it. */
+static char *with_member(const char *text, const char *name, const char *json)
+{
+    cJSON *root = cJSON_Parse(text);
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "check"); /* it may be left away */
+    cJSON_DeleteItemFromObjectCaseSensitive(root, name);
+    if (json != NULL)
+        (void)cJSON_AddItemToObject(root, name, cJSON_Parse(json));
+    char *out = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    return out;
+}
+
+static void test_a_question_that_cannot_be(void)
+{
+    static const struct {
+        const char *member, *json;
+    } cases[] = {{"first", NULL},        {"first", "7"},          {"last", "\"zz\""},
+                 {"after_lsn", "\"x\""}, {"upto_lsn", "\"0/F\""}, /* below after_lsn */
+                 {"done", "\"no\""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct ask_message ask = ask_for(1, 9), back;
+        CLEANUP(free_ptr) char *text = NULL;
+        ASSERT_OK(ask_encode(&ask, &text, &e));
+        CLEANUP(free_ptr) char *wrong = with_member(text, cases[i].member, cases[i].json);
+        ASSERT_FAILS(ask_decode(wrong, strlen(wrong), &back, &e), ZS_PROTOCOL_VIOLATION);
+        CU_ASSERT(strstr(e.message, cases[i].member) != NULL ||
+                  strstr(e.detail, cases[i].member) != NULL);
+    }
+}
+
+#define A_KEY "\"010000000000000000000000000000000000\""
+#define A_SUM "\"00000000000000000000000000000001\""
+
+/* One piece of an answer: [key, records or LSN, sum]. */
+static void test_a_piece_that_cannot_be(void)
+{
+    static const struct {
+        const char *list, *parts;
+    } cases[] = {
+        {"7", "7"}, /* none at all */
+        {"[7]", "[7]"},
+        {"[[]]", "[[]]"},
+        {"[[7,\"0/11\"," A_SUM "]]", "[[7,\"1\"," A_SUM "]]"},
+        {"[[\"01\",\"0/11\"," A_SUM "]]", "[[\"01\",\"1\"," A_SUM "]]"},
+        {"[[" A_KEY ",\"0/11\",7]]", "[[" A_KEY ",\"1\",7]]"},
+        {"[[" A_KEY ",\"0/11\",\"1\"]]", "[[" A_KEY ",\"1\",\"1\"]]"},
+        {"[[" A_KEY ",7," A_SUM "]]", "[[" A_KEY ",1," A_SUM "]]"},
+        {"[[" A_KEY ",\"11\"," A_SUM "]]", "[[" A_KEY ",\"\"," A_SUM "]]"},
+        {"[[" A_KEY ",\"0/x\"," A_SUM "]]", "[[" A_KEY ",\"1x\"," A_SUM "]]"},
+        {"[[" A_KEY ",\"\"," A_SUM "]]", "[[" A_KEY ",\"00000000000000000001\"," A_SUM "]]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (unsigned listed = 0; listed < 2; listed++) {
+            struct zs_error e = {0};
+            struct ask_message ask = ask_for(1, 9);
+            static struct sums_message m, back;
+            CLEANUP(free_ptr) char *text = NULL;
+            m = sums_of(listed != 0, 1);
+            ASSERT_OK(sums_encode(&m, &text, &e));
+            CLEANUP(free_ptr)
+            char *wrong = with_member(text, listed ? "list" : "parts",
+                                      listed ? cases[i].list : cases[i].parts);
+            assert_fails(sums_decode(wrong, strlen(wrong), &ask, &back, &e), &e,
+                         ZS_PROTOCOL_VIOLATION, wrong, __FILE__, __LINE__);
+            CU_ASSERT(strstr(e.detail, "\"sum\"") == NULL); /* that it does not add up is not it */
+        }
+}
+
+/* A list that is longer than any may be. */
+static void test_a_list_too_long(void)
+{
+    struct zs_error e = {0};
+    struct ask_message ask = ask_for(1, 9);
+    static struct sums_message m, back;
+    CLEANUP(free_ptr) char *text = NULL;
+    m = sums_of(true, SUMS_MAX);
+    ASSERT_OK(sums_encode(&m, &text, &e));
+    cJSON *root = cJSON_Parse(text);
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "list");
+    const char *const one[] = {"09ffffffffffffffffffffffffffffffffff", "5/20",
+                               "00000000000000000000000000000000"};
+    (void)cJSON_AddItemToArray(list, cJSON_CreateStringArray(one, 3));
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "check");
+    CLEANUP(free_ptr) char *longer = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    ASSERT_FAILS(sums_decode(longer, strlen(longer), &ask, &back, &e), ZS_PROTOCOL_VIOLATION);
+}
+
+SUITE("wire/sums", {"a question that cannot be is refused", test_a_question_that_cannot_be},
+      {"so is a piece of an answer", test_a_piece_that_cannot_be},
+      {"and a list that is too long", test_a_list_too_long},
+      {"questions go there and back", test_ask}, {"answers do", test_sums},
       {"an answer that cannot be is refused", test_what_cannot_be},
       {"and one that is too long, or empty", test_bounds})

@@ -1,0 +1,266 @@
+/* test_epochs.c - the epochs that a branch keeps: which ones are believed, and which go when
+ * there are too many. */
+#include "map_fixture.h"
+#include "sync/coverage.h"
+
+/* A blob that is kept beside the map, or for an epoch. */
+struct planted {
+    char name[EPOCH_NAME_BYTES];
+    const void *data;
+    size_t len;
+};
+
+/* One commit of the host's own that keeps these blobs; where it ends. */
+static zs_lsn plant(struct world *w, const struct planted *planted, uint32_t n, zs_lsn step)
+{
+    CLEANUP(free_ptr) struct zs_blob *blobs = calloc(n, sizeof *blobs);
+    struct zs_branch_info info;
+    if (blobs == NULL)
+        abort();
+    for (uint32_t i = 0; i < n; i++)
+        blobs[i] = (struct zs_blob){
+            .name = planted[i].name, .data = planted[i].data, .len = planted[i].len};
+    ASSERT_OK(store_branch_find(&w->host, "main", &info, &e));
+    struct zs_record r = {
+        .kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = info.last_valid_lsn + 1};
+    struct stub_write write = {
+        .records = &r, .n = 1, .upto_lsn = info.last_valid_lsn + step, .blobs = blobs, .nblobs = n};
+    ASSERT_OK(stub_store_write_with(w->stub, "main", &write, &e));
+    return write.upto_lsn;
+}
+
+/* A map of so many keys behind a prefix, encoded; the caller's. */
+static uint8_t *encoded(const struct change_epoch *epoch, uint8_t prefix, uint32_t keys,
+                        size_t *len)
+{
+    CLEANUP(change_map_close_ptr) struct change_map *map = NULL;
+    uint8_t *data = NULL;
+    ASSERT_OK(change_map_open(&map, &e));
+    for (uint32_t i = 0; i < keys; i++) {
+        uint8_t key[ZS_KEY_BYTES] = {prefix};
+        put_u32be(key + 14, 16 * i); /* far enough from each other to be no run and no bits */
+        ASSERT_OK(change_map_add(map, key, &e));
+    }
+    ASSERT_OK(change_map_encode(map, epoch, &data, len, &e));
+    CU_ASSERT_FATAL(data != NULL);
+    return data;
+}
+
+static struct zs_timeline_id timeline_of(const struct world *w)
+{
+    struct zs_branch_info info;
+    ASSERT_OK(store_branch_find(&w->host, "main", &info, &e));
+    return info.timeline;
+}
+
+/* An epoch is what its name says, of this timeline; one that is not is as good as none. */
+static void test_an_epoch_that_is_not_what_it_is_called(void)
+{
+    static const struct {
+        zs_lsn from, to;
+        uint8_t other; /* of the timeline */
+        const char *why;
+    } cases[] = {{0x100, 0x200, 0, NULL},
+                 {0x100, 0x200, 1, "ends at 0/200 is another timeline's"},
+                 {0x100, 0x1f0, 0, "ends at 0/200 is another timeline's"},
+                 {0x200, 0x200, 0, "ends at 0/200 is another timeline's"},
+                 {0x180, 0x200, 0, "no change map ends at 0/180"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        char why[128] = "";
+        struct planted p = {.len = 0};
+        world_open(&w, 0);
+        struct change_epoch epoch = {
+            .timeline = timeline_of(&w), .from_lsn = cases[i].from, .to_lsn = cases[i].to};
+        epoch.timeline.bytes[0] ^= cases[i].other;
+        CLEANUP(free_ptr) uint8_t *data = encoded(&epoch, 0, 3, &p.len);
+        p.data = data;
+        epoch_name(0x200, p.name);
+        plant(&w, NULL, 0, 0x100);
+        CU_ASSERT(plant(&w, &p, 1, 0x100) == 0x200);
+        CLEANUP(snapshot_close) struct snapshot s = {0};
+        ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+        CLEANUP(change_map_close_ptr) struct change_map *map = changed(&s, 0x100, why);
+        CU_ASSERT((map != NULL) == (cases[i].why == NULL));
+        if (cases[i].why != NULL)
+            CU_ASSERT(strstr(why, cases[i].why) != NULL);
+        snapshot_close(&s);
+        world_close(&w);
+    }
+}
+
+/* Each fits into an epoch, and both together do not. */
+static void test_epochs_that_hold_too_much_together(void)
+{
+    enum { KEYS = 2200000 }; /* of two bytes each */
+    struct world w;
+    char why[128] = "";
+    struct planted p[2];
+    uint8_t *data[2];
+    world_open(&w, 0);
+    for (uint8_t i = 0; i < 2; i++) {
+        struct change_epoch epoch = {.timeline = timeline_of(&w),
+                                     .from_lsn = 0x100 + 0x80u * i,
+                                     .to_lsn = 0x180 + 0x80u * i};
+        p[i].data = data[i] = encoded(&epoch, i, KEYS, &p[i].len);
+        epoch_name(epoch.to_lsn, p[i].name);
+    }
+    plant(&w, NULL, 0, 0x100);
+    CU_ASSERT(plant(&w, p, 2, 0x100) == 0x200);
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    CU_ASSERT(changed(&s, 0x100, why) == NULL);
+    ASSERT_TEXT(why, "too much changed for a map");
+    CLEANUP(change_map_close_ptr) struct change_map *newer = changed(&s, 0x180, why);
+    CU_ASSERT(newer != NULL && change_map_count(newer) == KEYS);
+    snapshot_close(&s);
+    free(data[0]);
+    free(data[1]);
+    world_close(&w);
+}
+
+static struct epoch_list listed(const struct world *w)
+{
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    struct epoch_list list;
+    ASSERT_OK(snapshot_open(w->store, "main", &s, &e));
+    ASSERT_OK(epoch_list_read(&s, &list, &e));
+    return list;
+}
+
+/* Too many, or too large: each commit lets the oldest go, and what else a store keeps stays. */
+static void test_too_many_epochs_let_the_oldest_go(void)
+{
+    static const struct {
+        uint32_t count;
+        size_t len;
+        uint32_t left; /* after one commit more */
+    } cases[] = {
+        {3, 100, 4},
+        {EPOCHS_MAX - 1, 100, EPOCHS_MAX},
+        {EPOCHS_MAX, 100, EPOCHS_MAX}, /* they cannot be merged */
+        {EPOCH_LIST_MAX, 100, EPOCH_LIST_MAX},
+        {9, 8000000, 9},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        uint32_t seed = 1;
+        CLEANUP(free_ptr) uint8_t *junk = calloc(1, cases[i].len);
+        CLEANUP(free_ptr) struct planted *p = calloc(cases[i].count + 1, sizeof *p);
+        if (junk == NULL || p == NULL)
+            abort();
+        world_open(&w, 0);
+        for (uint32_t k = 0; k < cases[i].count; k++) {
+            p[k] = (struct planted){.data = junk, .len = cases[i].len};
+            epoch_name(0x10 + k, p[k].name);
+        }
+        p[cases[i].count] = (struct planted){.name = "another", .data = junk, .len = 1};
+        plant(&w, p, cases[i].count + 1, 0x1000);
+        CU_ASSERT(listed(&w).count == cases[i].count);
+        zs_lsn last = commit_some(w.store, &seed, 5, 0x100);
+        struct epoch_list list = listed(&w);
+        CU_ASSERT(list.count == cases[i].left);
+        CU_ASSERT(list.at[0].to_lsn == (cases[i].left > cases[i].count ? 0x10 : 0x11));
+        CU_ASSERT(list.at[list.count - 1].to_lsn == last);
+        world_close(&w);
+    }
+}
+
+/* More than a list takes: it says so, and the next commits bring it down. */
+static void test_a_list_that_overflows(void)
+{
+    struct world w;
+    uint32_t seed = 1;
+    static struct planted p[EPOCH_LIST_MAX + 2];
+    world_open(&w, 0);
+    for (uint32_t k = 0; k < EPOCH_LIST_MAX + 2; k++) {
+        p[k] = (struct planted){.data = "x", .len = 1};
+        epoch_name(0x10 + k, p[k].name);
+    }
+    plant(&w, p, EPOCH_LIST_MAX + 2, 0x1000);
+    CU_ASSERT(listed(&w).overflow && listed(&w).count == EPOCH_LIST_MAX);
+    commit_some(w.store, &seed, 5, 0x100);
+    CU_ASSERT(listed(&w).overflow && listed(&w).at[0].to_lsn == 0x11);
+    world_close(&w);
+}
+
+/* Two that are no neighbours are not made one of: what lies between was never noted. */
+static void test_only_neighbours_are_merged(void)
+{
+    for (int gap = 0; gap < 3; gap++) {
+        struct world w;
+        uint32_t seed = 1;
+        static struct planted p[EPOCHS_MAX];
+        uint8_t *data[2];
+        world_open(&w, 0);
+        for (uint32_t k = 0; k < EPOCHS_MAX; k++) {
+            p[k] = (struct planted){.data = "x", .len = 1};
+            epoch_name(0x20 + 0x10u * k, p[k].name);
+        }
+        for (uint8_t k = 0; k < 2; k++) {
+            struct change_epoch epoch = {.timeline = timeline_of(&w),
+                                         .from_lsn = 0x10 + 0x10u * k + (gap == 1 ? k : 0u),
+                                         .to_lsn = 0x20 + 0x10u * k};
+            data[k] = encoded(&epoch, k, 3, &p[k].len);
+            p[k].data = data[k];
+        }
+        if (gap == 2)
+            p[1].len--; /* damaged */
+        plant(&w, p, EPOCHS_MAX, 0x1000);
+        commit_some(w.store, &seed, 5, 0x100);
+        CLEANUP(snapshot_close) struct snapshot s = {0};
+        CLEANUP(change_map_close_ptr) struct change_map *map = NULL;
+        struct change_epoch epoch = {.from_lsn = 0};
+        char why[128];
+        ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+        CU_ASSERT(listed(&w).count == EPOCHS_MAX && listed(&w).at[0].to_lsn == 0x30);
+        ASSERT_OK(epoch_load(&s, 0x30, &epoch, &map, why, sizeof why, &e));
+        CU_ASSERT((map != NULL) == (gap != 2));
+        if (map != NULL)
+            CU_ASSERT(epoch.from_lsn == (gap == 1 ? 0x21 : 0x10) &&
+                      change_map_count(map) == (gap == 1 ? 3 : 6));
+        snapshot_close(&s);
+        free(data[0]);
+        free(data[1]);
+        world_close(&w);
+    }
+}
+
+/* Gaps are counted all, and the newest ones named. */
+static void test_coverage_counts_every_gap(void)
+{
+    enum { GAPS = COVERAGE_GAPS + 3 };
+    struct world w;
+    uint32_t seed = 1;
+    struct coverage c;
+    world_open(&w, 0);
+    commit_some(w.store, &seed, 5, 0x100);
+    for (uint32_t i = 0; i < GAPS; i++) {
+        commit_some(&w.host, &seed, 5,
+                    0x100); /* past the map; what lies below the first epoch is no gap */
+        commit_some(w.store, &seed, 5, 0x100);
+    }
+    zs_lsn last = commit_some(w.store, &seed, 5, 0x100);
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    ASSERT_OK(coverage_read(&s, &c, &e));
+    CU_ASSERT(c.epochs == GAPS + 1 && c.ngaps == GAPS - 1);
+    CU_ASSERT(c.gaps[0].to_lsn == last - 0x200);
+    snapshot_close(&s);
+    world_close(&w);
+    world_open(&w, STUB_STORE_NO_BLOBS);
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    ASSERT_OK(coverage_read(&s, &c, &e));
+    CU_ASSERT(c.epochs == 0 && c.ngaps == 0);
+    snapshot_close(&s);
+    world_close(&w);
+}
+
+SUITE("sync/epochs",
+      {"an epoch that is not what it is called is none",
+       test_an_epoch_that_is_not_what_it_is_called},
+      {"epochs that hold too much together are none", test_epochs_that_hold_too_much_together},
+      {"too many let the oldest go", test_too_many_epochs_let_the_oldest_go},
+      {"a list that overflows says so", test_a_list_that_overflows},
+      {"only neighbours are merged", test_only_neighbours_are_merged},
+      {"coverage counts every gap", test_coverage_counts_every_gap})
