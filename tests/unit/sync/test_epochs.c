@@ -132,15 +132,15 @@ static struct epoch_list listed(const struct world *w)
 static void test_too_many_epochs_let_the_oldest_go(void)
 {
     static const struct {
-        uint32_t count;
         size_t len;
+        uint32_t count;
         uint32_t left; /* after one commit more */
     } cases[] = {
-        {3, 100, 4},
-        {EPOCHS_MAX - 1, 100, EPOCHS_MAX},
-        {EPOCHS_MAX, 100, EPOCHS_MAX}, /* they cannot be merged */
-        {EPOCH_LIST_MAX, 100, EPOCH_LIST_MAX},
-        {9, 8000000, 9},
+        {100, 3, 4},
+        {100, EPOCHS_MAX - 1, EPOCHS_MAX},
+        {100, EPOCHS_MAX, EPOCHS_MAX}, /* they cannot be merged */
+        {100, EPOCH_LIST_MAX, EPOCH_LIST_MAX},
+        {8000000, 9, 9},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world w;
