@@ -27,6 +27,17 @@ int answers_state(const struct state_message *state, struct zs_error *e)
     return lie_hint(e);
 }
 
+int answers_kept(const struct ack_message *ack, const struct resume_point *kept, struct zs_error *e)
+{
+    if (ack->records == kept->records && ack->bytes == kept->bytes)
+        return ZS_OK;
+    error_set(e, ZS_PROTOCOL_VIOLATION,
+              "the far side kept %llu records of %llu bytes, and said %llu of %llu before",
+              (unsigned long long)ack->records, (unsigned long long)ack->bytes,
+              (unsigned long long)kept->records, (unsigned long long)kept->bytes);
+    return lie_hint(e);
+}
+
 int answers_ack(struct answers *a, const struct ack_message *ack, uint64_t sent_records,
                 uint64_t sent_bytes, struct zs_error *e)
 {

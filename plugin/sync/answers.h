@@ -4,6 +4,7 @@
  * What holds
  *   - A STATE of a branch that is not there has neither an LSN nor a history, and no history
  *     goes beyond the LSN that it has.
+ *   - What it kept of a transfer is what its STATE said.
  *   - Each ACK names more records than the one before, not fewer bytes, and nothing that was
  *     not sent: so there are at most as many as records, and a flood of them ends.  When a
  *     range starts over, the counts may go back, once.
@@ -22,6 +23,10 @@ struct answers {
 };
 
 int answers_state(const struct state_message *state, struct zs_error *e);
+
+/* The ACK in front of what goes on with a stage. */
+int answers_kept(const struct ack_message *ack, const struct resume_point *kept,
+                 struct zs_error *e);
 
 /* `sent_*` is all that the transfer has counted: this range and what came before. */
 int answers_ack(struct answers *a, const struct ack_message *ack, uint64_t sent_records,

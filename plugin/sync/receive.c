@@ -248,7 +248,7 @@ static int begin(const struct receive_job *job, const struct state_message *stat
         return ingest_begin(job->store, &spec, in, e); /* drops what was kept before */
     transfer_count(job->transfer, state->resume.records, state->resume.bytes,
                    job->conn->received_bytes);
-    return staging_resume(job->store, job->branch, state, in, e);
+    return staging_resume(job, state, in, e);
 }
 
 /* A sender that finds that it left something out offers the same range again, once,

@@ -251,6 +251,18 @@ static int start_over(const struct send_job *job, const struct offer_message *of
     return conn_send(job->conn, MESSAGE_OFFER, text, e);
 }
 
+/* The receiver looks through what it kept before anything is sent on top of it. */
+static int await_stage(const struct send_job *job, const struct resume_point *kept,
+                       struct zs_error *e)
+{
+    struct message m;
+    struct ack_message ack;
+    TRY(conn_await(job->conn, PEER_WORKS, "ACK of what was kept", &m, e));
+    TRY(message_expect(&m, MESSAGE_ACK, e));
+    TRY(ack_decode(m.body, m.body_bytes, &ack, e));
+    return answers_kept(&ack, kept, e);
+}
+
 static int transfer_records(const struct send_job *job, const struct state_message *state,
                             const struct offer_message *offer, struct outcome *o,
                             struct zs_error *e)
@@ -268,6 +280,7 @@ static int transfer_records(const struct send_job *job, const struct state_messa
         shield_down(job->shield); /* of an earlier range's commit */
     *job->answers = (struct answers){.before_records = facts.records, .before_bytes = facts.bytes};
     if (offer->resume) {
+        TRY(await_stage(job, &state->resume, e));
         range.resume = &state->resume;
         job->answers->records = state->resume.records;
         job->answers->bytes = state->resume.bytes;

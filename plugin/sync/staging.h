@@ -10,10 +10,8 @@
 #ifndef ZS_SYNC_STAGING_H
 #define ZS_SYNC_STAGING_H
 
-#include "store/store.h"
+#include "sync/receive.h"
 #include "sync/resume.h"
-#include "sync/transfer.h"
-#include "wire/conn.h"
 
 #include <pthread.h>
 
@@ -40,9 +38,10 @@ struct staging {
 int staging_find(const struct zs_store *store, const char *branch, struct state_message *state,
                  struct zs_error *e);
 
-/* Open the stage that `state` told of. */
-int staging_resume(const struct zs_store *store, const char *branch,
-                   const struct state_message *state, struct ingest *in, struct zs_error *e);
+/* Open the stage that `state` told of: the store reads it whole, in a thread of its own, while
+ * the peer hears KEEPALIVEs; then it hears an ACK.  A cancel is heard when the store is done. */
+int staging_resume(const struct receive_job *job, const struct state_message *state,
+                   struct ingest *in, struct zs_error *e);
 
 /* A new ingest, or a resumed one, begins. */
 void staging_begin(struct staging *s, const struct zs_store *store,

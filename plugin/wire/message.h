@@ -24,8 +24,10 @@
  *            verdict
  * A STATE may have "resume": where a transfer that was cut off stands.  An OFFER with
  * "resume" accepts it: it ends at that transfer's LSN, only records behind that position
- * come, and sums and counts are those of the whole range.  If it says "more", another
- * OFFER follows the DONE, for what is newer.  The same OFFER once more, without
+ * come, and sums and counts are those of the whole range.  They come once the receiver has
+ * looked through what it kept, and said so by an ACK of just that: it may take minutes, in
+ * which nothing must lie in the way between the two.  If it says "more", another OFFER
+ * follows the DONE, for what is newer.  The same OFFER once more, without
  * "resume", starts over here, too.
  * There is no message for errors: the side that was called fails its command, and
  * the host tells the caller as it tells any client (host.h, run); the side that

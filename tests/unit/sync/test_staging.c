@@ -89,11 +89,22 @@ static char told(struct scene *s)
 }
 
 /* Sync the one record, close the ingest, and let `state` tell of it. */
+static char hear(struct scene *s)
+{
+    const void *bytes = NULL;
+    uint64_t len = 0;
+    struct zs_error e = {0};
+    ASSERT_OK(s->far.recv(s->far.self, 10000, &bytes, &len, &e) == ZS_RECV_MESSAGE ? ZS_OK
+                                                                                   : ZS_FAIL);
+    return len == 0 ? '\0' : *(const char *)bytes;
+}
+
 static void keep(struct scene *s)
 {
     struct zs_error e = {0};
     staging_begin(&s->staging, &s->table, &s->state, &s->offer, 1);
     ASSERT_OK(step(s, &e));
+    CU_ASSERT(hear(s) == MESSAGE_ACK);
     ingest_close(&s->in);
     ASSERT_OK(staging_find(&s->table, "main", &s->state, &e));
     CU_ASSERT(s->state.resume.present && s->state.resume.lsn == 0x20);
@@ -253,6 +264,40 @@ static int32_t lying_state(struct zs_ingest *ingest, struct zs_ingest_state *sta
     return ZS_OK;
 }
 
+static int resume(struct scene *s, struct zs_error *e)
+{
+    struct progress progress = {0};
+    const struct receive_job job = {
+        .store = &s->table, .branch = "main", .conn = &s->conn, .progress = &progress};
+    return staging_resume(&job, &s->state, &s->in, e);
+}
+
+static struct scene *slow; /* of the store below; a test's own */
+
+/* As long as nobody has told the peer that work is going on. */
+static int32_t slow_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
+                           uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
+                           struct zs_error *e)
+{
+    CU_ASSERT(hear(slow) == MESSAGE_KEEPALIVE);
+    return honest_resume(self, branch, state, buf, buf_bytes, token_bytes, out, e);
+}
+
+static void test_the_peer_hears_that_it_is_looked_through(void)
+{
+    struct zs_error e = {0};
+    struct scene s;
+    scene_open(&s);
+    keep(&s);
+    honest_resume = s.table.ingest_resume;
+    s.table.ingest_resume = slow_resume;
+    s.conn.last_sent_ns = 0;
+    slow = &s;
+    ASSERT_OK(resume(&s, &e));
+    CU_ASSERT(hear(&s) == MESSAGE_ACK);
+    scene_close(&s);
+}
+
 /* One part each of what was offered, or of what is there, is another. */
 static void test_it_is_opened_only_as_it_was_offered(void)
 {
@@ -276,10 +321,11 @@ static void test_it_is_opened_only_as_it_was_offered(void)
         token_cut = which == CUT;
         if (which == MOVED)
             ASSERT_OK(stub_store_write(s.stub, "main", &s.record, 1, 0x20, &e));
-        int rc = staging_resume(&s.table, "main", &s.state, &s.in, &e);
+        int rc = resume(&s, &e);
         if (which == GOOD) {
             ASSERT_OK(rc);
             CU_ASSERT(s.in.handle != NULL);
+            CU_ASSERT(hear(&s) == MESSAGE_ACK);
         } else {
             ASSERT_FAILS(rc, ZS_MOVED_MEANWHILE);
             CU_ASSERT(e.hint[0] != '\0');
@@ -295,9 +341,9 @@ static void test_one_that_was_dropped_meanwhile_is_gone(void)
     scene_open(&s);
     keep(&s);
     ASSERT_OK(store_stage_drop(&s.table, "main", &e));
-    ASSERT_FAILS(staging_resume(&s.table, "main", &s.state, &s.in, &e), ZS_MOVED_MEANWHILE);
+    ASSERT_FAILS(resume(&s, &e), ZS_MOVED_MEANWHILE);
     s.table.features &= ~ZS_STORE_RESUME;
-    ASSERT_FAILS(staging_resume(&s.table, "main", &s.state, &s.in, &e), ZS_NOT_SUPPORTED);
+    ASSERT_FAILS(resume(&s, &e), ZS_NOT_SUPPORTED);
     scene_close(&s);
 }
 
@@ -316,7 +362,7 @@ static void test_one_that_is_damaged_is_dropped(void)
         lie.records += which == 1;
         lie.bytes += which == 2;
         s.table.ingest_state = lying_state;
-        ASSERT_FAILS(staging_resume(&s.table, "main", &s.state, &s.in, &e), ZS_CORRUPT);
+        ASSERT_FAILS(resume(&s, &e), ZS_CORRUPT);
         CU_ASSERT(strstr(e.message, "\"main\" is damaged") != NULL);
         ASSERT_FAILS(store_stage_drop(&s.table, "main", &e), ZS_NO_SUCH_BRANCH);
         scene_close(&s);
@@ -362,6 +408,7 @@ SUITE("sync/staging", {"it is synced when it is time", test_it_is_synced_when_it
        test_it_is_offered_for_the_state_it_was_built_on},
       {"it is found among others", test_it_is_found_among_others},
       {"it is opened only as it was offered", test_it_is_opened_only_as_it_was_offered},
+      {"the peer hears that it is looked through", test_the_peer_hears_that_it_is_looked_through},
       {"one that was dropped meanwhile is gone", test_one_that_was_dropped_meanwhile_is_gone},
       {"one that is damaged is dropped", test_one_that_is_damaged_is_dropped},
       {"a failure says what was kept", test_a_failure_says_what_was_kept})
