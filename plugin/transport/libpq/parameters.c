@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* Keepalives: a far machine that vanished is noticed after two minutes, not two hours;
- * tcp_user_timeout says the same of data that nobody acknowledges.
+ * tcp_user_timeout says the same of data that nobody acknowledges, or takes: no side may leave the
+ * other's records standing for so long, whatever it does (sync/staging.h).
  * krbsrvname: a far server may ask for Kerberos, whose ticket would be the pageserver's
  * own; there is none for this name.
  * ssl_max_protocol_version and requirepeer are absent, because no value means "none". */
