@@ -195,11 +195,20 @@ static int receiver_error(struct copyboth *c, struct zs_error *e)
     return rc;
 }
 
+/* In the middle of a message: nothing more can be said to this client. */
+static int given_up(struct copyboth *c, struct zs_error *e)
+{
+    atomic_store(&c->conn->broken, true);
+    return error_set(e, ZS_CONNECTION_LOST, "the client has taken nothing for %lld seconds",
+                     (long long)c->client_ms / 1000);
+}
+
 /* Write the rest; the write_lock is held.  If it cannot be finished, what is left goes
  * into the output buffer: the client then gets a whole message, and the error. */
 static int write_body(struct copyboth *c, const uint8_t *body, size_t len, struct zs_error *e)
 {
     struct patience p = {.cancel = c->cancel};
+    size_t left = 0; /* of the body, when the client took something last */
     for (;;) {
         switch (conn_write_some(c->conn, &body, &len)) {
         case PROGRESS_DONE:
@@ -209,6 +218,11 @@ static int write_body(struct copyboth *c, const uint8_t *body, size_t len, struc
         case PROGRESS_WAIT:
             break;
         }
+        if (left != len)
+            p.deadline_ns = clock_now_ns() + c->client_ms * 1000000;
+        left = len;
+        if (patience_is_over(&p))
+            return given_up(c, e);
         short events = accept_incoming(c);
         int rc = cancel_requested(c->cancel) ? cancel_error(c->cancel, e) : receiver_error(c, e);
         if (rc != ZS_OK) {
@@ -288,6 +302,7 @@ int copyboth_open(struct copyboth *c, struct conn *conn, struct cancel *cancel,
     c->lent = (struct message){0};
     memset(c->kept, 0, sizeof c->kept);
     c->end = 0;
+    c->client_ms = COPY_CLIENT_MS;
     c->error = (struct zs_error){0};
     c->finished = false;
     struct zs_channel mine = {.struct_size = sizeof mine,

@@ -5,7 +5,8 @@
  *   here -> frontend    CopyBothResponse  CopyData*  [CopyDone]
  *
  * A send that finds the socket full keeps reading what comes in and queues it, up to
- * 16 MiB; beyond that it only writes.  recv hands out the queue first.
+ * 16 MiB; beyond that it only writes.  recv hands out the queue first.  A client that takes
+ * nothing for COPY_CLIENT_MS is given up: a session, and what its command holds, are freed.
  * Memory: two message buffers, those that are kept, and the queue.
  * Threads: one sends while another receives. */
 #ifndef PAGESERVER_COPYBOTH_H
@@ -16,6 +17,7 @@
 #define COPY_QUEUE_MESSAGES 64
 #define COPY_QUEUE_BYTES    ZS_MESSAGE_MAX
 #define COPY_KEPT           16
+#define COPY_CLIENT_MS      600000
 
 struct copyboth {
     struct conn *conn; /* NULL: not open */
@@ -30,6 +32,7 @@ struct copyboth {
     struct zs_error error; /* of ZS_RECV_ERROR */
     /* under conn->write_lock */
     bool finished;
+    int64_t client_ms; /* COPY_CLIENT_MS */
 };
 
 /* Tell the client (CopyBothResponse) and fill *out; its self is c. */

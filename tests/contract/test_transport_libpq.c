@@ -4,6 +4,8 @@
 #include "pg_peer.h"
 #include "transport_contract.h"
 
+#include "transport/libpq/channel.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -170,6 +172,21 @@ static void test_mute_server(void)
     close_test(&t);
 }
 
+/* It logs in, its kernel takes the command, and nobody there reads it. */
+static void test_a_command_that_is_not_answered(void)
+{
+    struct libpq_test t;
+    struct zs_error e = {0};
+    struct zs_channel ch = {.struct_size = sizeof ch};
+    open_test(&t, PG_PEER_SCRIPT, "");
+    pg_peer_follow(t.peer, &(struct pg_script){.answer = ""});
+    PGconn *conn = PQconnectdb(t.uri);
+    CU_ASSERT_FATAL(PQstatus(conn) == CONNECTION_OK);
+    ASSERT_FAILS(channel_open(conn, "there", "echo", NULL, 50, &ch, &e), ZS_CONNECTION_LOST);
+    CU_ASSERT(strstr(e.message, "there has not answered for") != NULL);
+    close_test(&t);
+}
+
 static void test_server_that_is_none_of_ours(void)
 {
     struct libpq_test t;
@@ -238,6 +255,7 @@ SUITE("contract/transport_libpq",
       {"a server that is down, and a host that is none, are said", test_nobody_there},
       {"the next host of a URI is tried", test_next_host_is_tried},
       {"a server that says nothing ends by timeout or cancel", test_mute_server},
+      {"a command that is not answered is given up", test_a_command_that_is_not_answered},
       {"a server that answers with rows is refused", test_server_that_is_none_of_ours},
       {"the far side's error reaches a side that only sends", test_error_reaches_a_sender},
       {"a message beyond the limit is refused before it has come whole", test_message_without_end})

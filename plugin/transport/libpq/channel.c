@@ -412,9 +412,18 @@ static void channel_close(void *self)
     free(c);
 }
 
-/* Until the command is answered: CopyBothResponse, or an error. */
-static int start_command(struct channel *c, const char *command, struct zs_error *e)
+static int unanswered(const struct channel *c, int64_t answer_ms, struct zs_error *e)
 {
+    error_set(e, ZS_CONNECTION_LOST, "%s has not answered for %lld seconds", c->far,
+              (long long)answer_ms / 1000);
+    return error_hint(e, "See whether the server there still runs, and run the command again.");
+}
+
+/* Until the command is answered: CopyBothResponse, or an error. */
+static int start_command(struct channel *c, const char *command, int64_t answer_ms,
+                         struct zs_error *e)
+{
+    const int64_t until_ns = clock_now_ns() + answer_ms * 1000000;
     if (PQsendQuery(c->conn, command) == 0)
         return lost(c, e);
     (void)PQsetSingleRowMode(c->conn); /* a far server that answers with rows: one is enough */
@@ -425,7 +434,9 @@ static int start_command(struct channel *c, const char *command, struct zs_error
             return lost(c, e);
         if (left == 0 && PQisBusy(c->conn) == 0)
             break;
-        TRY(wait_unlocked(c, left == 0 ? POLLIN : POLLIN | POLLOUT, 0, &ready, false, e));
+        TRY(wait_unlocked(c, left == 0 ? POLLIN : POLLIN | POLLOUT, until_ns, &ready, false, e));
+        if (!ready)
+            return unanswered(c, answer_ms, e);
         if (!read_socket(c) && PQisBusy(c->conn) != 0)
             return lost(c, e);
         TRY(check_partial(c, e));
@@ -445,7 +456,7 @@ static int start_command(struct channel *c, const char *command, struct zs_error
 }
 
 int channel_open(PGconn *conn, const char *far, const char *command, const struct zs_cancel *cancel,
-                 struct zs_channel *out, struct zs_error *e)
+                 int64_t answer_ms, struct zs_channel *out, struct zs_error *e)
 {
     struct channel *c = calloc(1, sizeof *c);
     if (c == NULL) {
@@ -460,7 +471,7 @@ int channel_open(PGconn *conn, const char *far, const char *command, const struc
     int rc = c->wake < 0 ? error_errno(e, errno, "could not make a channel to %s", far) : ZS_OK;
     if (rc == ZS_OK) {
         (void)pthread_mutex_lock(&c->lock);
-        rc = start_command(c, command, e);
+        rc = start_command(c, command, answer_ms, e);
         (void)pthread_mutex_unlock(&c->lock);
     }
     if (rc != ZS_OK) {

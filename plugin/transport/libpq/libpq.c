@@ -70,7 +70,7 @@ static int32_t libpq_connect(void *self, const struct zs_connect *theirs, struct
     PGconn *conn = NULL;
     struct target_text far;
     TRY(connect_open(self, &spec, &conn, &far, e));
-    return channel_open(conn, far.s, spec.command, spec.cancel, out, e);
+    return channel_open(conn, far.s, spec.command, spec.cancel, CHANNEL_ANSWER_MS, out, e);
 }
 
 static const char *const schemes[] = {"postgresql", "postgres", NULL};

@@ -291,6 +291,22 @@ static void test_a_client_that_left_ends_a_send(void)
     pair_close(&p);
 }
 
+/* It keeps the connection, and reads no more. */
+static void test_a_client_that_takes_nothing_is_given_up(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    pair_open(&p);
+    uint8_t *mine = calloc(1, HUGE_MESSAGE);
+    CU_ASSERT_FATAL(mine != NULL);
+    p.copy.client_ms = 50;
+    ASSERT_FAILS(p.channel.send(p.channel.self, mine, HUGE_MESSAGE, &e), "08006");
+    CU_ASSERT(strstr(e.message, "has taken nothing") != NULL);
+    ASSERT_FAILS(p.channel.send(p.channel.self, mine, 1, &e), "08006");
+    free(mine);
+    pair_close(&p);
+}
+
 static void test_finish_sends_copy_done_once(void)
 {
     struct pair p;
@@ -341,6 +357,7 @@ SUITE("pageserver/copyboth",
       {"two sides that send do not stop each other", test_two_senders_do_not_stop_each_other},
       {"one thread sends while another receives", test_one_thread_sends_and_another_receives},
       {"a cancelled send leaves whole messages", test_a_cancelled_send_leaves_whole_messages},
+      {"a client that takes nothing is given up", test_a_client_that_takes_nothing_is_given_up},
       {"a client that left ends a send", test_a_client_that_left_ends_a_send},
       {"finish is CopyDone, once", test_finish_sends_copy_done_once},
       {"kept messages stay until released", test_kept_messages_stay_until_released})
