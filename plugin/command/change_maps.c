@@ -53,25 +53,29 @@ static int32_t collect(void *context, const struct zs_branch_info *info)
     return 0;
 }
 
+/* Two LSNs of 17 characters, dots and a blank each; a count. */
+#define GAPS_BYTES (COVERAGE_GAPS * 37u + 32u)
+
 /* "0/10..0/20 0/30..0/40 and 3 more" */
-static void write_gaps(const struct coverage *c, char *text, size_t size)
+static void write_gaps(const struct coverage *c, char text[GAPS_BYTES])
 {
+    const size_t size = GAPS_BYTES; /* all of it fits */
     size_t used = 0;
     text[0] = '\0';
-    for (uint64_t i = 0; i < c->ngaps && i < COVERAGE_GAPS && used < size; i++)
+    for (uint64_t i = 0; i < c->ngaps && i < COVERAGE_GAPS; i++)
         used += (size_t)snprintf(text + used, size - used, "%s%s..%s", i > 0 ? " " : "",
                                  lsn_text(c->gaps[i].from_lsn).s, lsn_text(c->gaps[i].to_lsn).s);
-    if (c->ngaps > COVERAGE_GAPS && used < size)
+    if (c->ngaps > COVERAGE_GAPS)
         (void)snprintf(text + used, size - used, " and %" PRIu64 " more", c->ngaps - COVERAGE_GAPS);
 }
 
 static int write_row(const struct zs_session *session, const struct snapshot *s,
                      const struct coverage *c, struct zs_error *e)
 {
-    char ranges[512];
+    char ranges[GAPS_BYTES];
     struct lsn_text last = lsn_text(s->info.last_valid_lsn), from = lsn_text(c->from_lsn);
     struct number epochs = number(c->epochs), bytes = number(c->bytes), gaps = number(c->ngaps);
-    write_gaps(c, ranges, sizeof ranges);
+    write_gaps(c, ranges);
     const char *const row[] = {
         s->info.name, last.s, c->epochs > 0 ? from.s : NULL, epochs.s,
         bytes.s,      gaps.s, c->ngaps > 0 ? ranges : NULL,  c->ngaps > 0 ? c->why : NULL};

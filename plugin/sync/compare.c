@@ -95,10 +95,9 @@ static int ask_of(struct compare *c, const struct range *range, struct zs_error 
 /* ---- what differs ------------------------------------------------------------------------- */
 
 /* Where the record of this side stands in the far side's list. */
-static int compare_record(void *context, const struct zs_record *r, struct zs_error *e)
+static void compare_record(void *context, const struct zs_record *r)
 {
     struct compare *c = context;
-    (void)e;
     for (; c->at < c->sums.count; c->at++) {
         const struct sum_record *theirs = &c->sums.list[c->at];
         int order = memcmp(theirs->key, r->key, ZS_KEY_BYTES);
@@ -108,12 +107,11 @@ static int compare_record(void *context, const struct zs_record *r, struct zs_er
             if (!digest_equal(theirs->sum, digest_record(r)))
                 tell(c, DIFFERENT, r->key, r->lsn);
             c->at++;
-            return ZS_OK;
+            return;
         }
         tell(c, MISSING_HERE, theirs->key, theirs->lsn);
     }
     tell(c, MISSING_THERE, r->key, r->lsn);
-    return ZS_OK;
 }
 
 static int compare_list(struct compare *c, struct zs_error *e)
@@ -198,14 +196,12 @@ static int receive_state(struct compare *c, struct zs_error *e)
     return error_hint(e, "Push or pull first, so that both stand at the same LSN.");
 }
 
-static int sum_one(void *context, const struct zs_record *r, struct zs_error *e)
+static void sum_one(void *context, const struct zs_record *r)
 {
     struct compare *c = context;
-    (void)e;
     c->result->records++;
     c->result->bytes += r->len;
     c->result->sum = digest_plus(c->result->sum, digest_record(r));
-    return ZS_OK;
 }
 
 /* Both sides' histories at to_lsn, where they list it, against what their records are. */
@@ -226,12 +222,10 @@ static int judge(struct compare *c, struct maybe_digest *near, struct zs_error *
     return ZS_OK;
 }
 
-static int add_one(void *context, const struct zs_record *r, struct zs_error *e)
+static void add_one(void *context, const struct zs_record *r)
 {
     struct zs_digest *sum = context;
-    (void)e;
     *sum = digest_plus(*sum, digest_record(r));
-    return ZS_OK;
 }
 
 /* D(to_lsn) of the side that goes on behind it and does not list it: its newest digest less

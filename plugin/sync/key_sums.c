@@ -32,8 +32,8 @@ static int go_to_range(struct iter *it, const struct ask_message *ask, struct zs
 }
 
 int key_read(const struct key_reader *r, const struct ask_message *ask,
-             int (*take)(void *context, const struct zs_record *record, struct zs_error *e),
-             void *context, struct zs_error *e)
+             void (*take)(void *context, const struct zs_record *record), void *context,
+             struct zs_error *e)
 {
     CLEANUP(iter_close) struct iter it = {0};
     CLEANUP(free_ptr) void *buf = malloc(BYTES);
@@ -55,7 +55,7 @@ int key_read(const struct key_reader *r, const struct ask_message *ask,
                 break;
             }
             bytes += records[i].len;
-            TRY(take(context, &records[i], e));
+            take(context, &records[i]);
         }
         transfer_count(r->transfer, n, bytes, r->conn->sent_bytes + r->conn->received_bytes);
         progress_tell(r->progress);
@@ -106,11 +106,10 @@ struct summing {
     struct sum_record list[SUMS_MAX];
 };
 
-static int sum_one(void *context, const struct zs_record *record, struct zs_error *e)
+static void sum_one(void *context, const struct zs_record *record)
 {
     struct summing *s = context;
     struct zs_digest sum = digest_record(record);
-    (void)e;
     if (s->out->records < SUMS_MAX) {
         struct sum_record *r = &s->list[s->out->records];
         *r = (struct sum_record){.lsn = record->lsn, .sum = sum};
@@ -120,7 +119,6 @@ static int sum_one(void *context, const struct zs_record *record, struct zs_erro
     s->out->bytes += record->len;
     s->out->sum = digest_plus(s->out->sum, sum);
     key_split(&s->splitter, record->key, sum);
-    return ZS_OK;
 }
 
 int key_sums(const struct key_reader *r, const struct ask_message *ask, struct sums_message *out,
@@ -150,10 +148,9 @@ struct matching {
     uint64_t records, bytes;
 };
 
-static int match_one(void *context, const struct zs_record *record, struct zs_error *e)
+static void match_one(void *context, const struct zs_record *record)
 {
     struct matching *m = context;
-    (void)e;
     while (m->at + 1 < m->parts->count &&
            memcmp(record->key, m->parts->parts[m->at].last, ZS_KEY_BYTES) > 0)
         m->at++;
@@ -161,7 +158,6 @@ static int match_one(void *context, const struct zs_record *record, struct zs_er
     m->mine[m->at].sum = digest_plus(m->mine[m->at].sum, digest_record(record));
     m->records++;
     m->bytes += record->len;
-    return ZS_OK;
 }
 
 int key_sums_by(const struct key_reader *r, const struct ask_message *ask,

@@ -19,10 +19,10 @@ struct key_reader {
     struct progress *progress;
 };
 
-/* Every record that `ask` is about, in order.  57014; what `take` fails with. */
+/* Every record that `ask` is about, in order.  57014. */
 int key_read(const struct key_reader *r, const struct ask_message *ask,
-             int (*take)(void *context, const struct zs_record *record, struct zs_error *e),
-             void *context, struct zs_error *e);
+             void (*take)(void *context, const struct zs_record *record), void *context,
+             struct zs_error *e);
 
 /* The answer to `ask`, but for what is told of the history: the records one by one if
  * SUMS_MAX suffice, else at most SUMS_MAX parts of much the same size.  A key is never
