@@ -300,7 +300,7 @@ int toml_load(const char *path, struct toml_doc **out, bool *missing, struct zs_
         struct stat st;
         if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
             return error_set(e, ZS_BAD_VALUE, "cannot read %s: it is not a file", path);
-        std::string text(TOML_BYTES_MAX + 1, '\0');
+        std::string text((size_t)std::min<off_t>(st.st_size, TOML_BYTES_MAX) + 1, '\0');
         text.resize(fread(text.data(), 1, text.size(), file.get()));
         if (ferror(file.get()))
             return error_errno(e, errno, "cannot read %s", path);

@@ -11,14 +11,14 @@
 
 #include <stdio.h>
 
-static int print_branches(const PGresult *rows, struct zs_error *e)
+static int print_branches(const struct rows *rows, struct zs_error *e)
 {
     static const char *const heads[] = {"NAME", "LAST LSN", "RECORDS", "SIZE", "TIMELINE"};
     static const bool right[] = {false, false, true, true, false};
     CLEANUP(table_fini) struct table t = {.columns = sizeof right};
     for (size_t c = 0; c < t.columns; c++)
         table_add(&t, heads[c]);
-    for (int row = 0; row < PQntuples(rows); row++) {
+    for (int row = 0; row < rows_count(rows); row++) {
         table_add(&t, row_text(rows, row, "name"));
         table_add(&t, row_text(rows, row, "last_valid_lsn"));
         table_add(&t, count_text(row_number(rows, row, "records")).s);
@@ -31,14 +31,14 @@ static int print_branches(const PGresult *rows, struct zs_error *e)
 static int run_list(struct cli *c, struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     TRY(query_open(&query, "branch_list", e));
     int rc = session_run(c, &query, NULL, 0, &rows, e);
     if (rc != ZS_OK)
         return rc;
     if (c->json)
         return print_json(rows_json(rows), e);
-    if (PQntuples(rows) > 0)
+    if (rows_count(rows) > 0)
         return print_branches(rows, e);
     (void)fprintf(stderr, "zenith: there are no branches yet\n"
                           "  hint: Take one in with: zenith import BRANCH PGDATA\n");
@@ -48,7 +48,7 @@ static int run_list(struct cli *c, struct zs_error *e)
 static int change(struct cli *c, const char *command, const char *done, struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY(query_open(&query, command, e));
     put_argument(query.f, c->args[0]);
@@ -79,7 +79,7 @@ static int run_drop_stage(struct cli *c, struct zs_error *e)
 static int run_rebuild_map(struct cli *c, struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY(query_open(&query, "change_map_rebuild", e));
     put_argument(query.f, c->args[0]);

@@ -25,7 +25,7 @@ static int check_lsn(const char *text, struct zs_error *e)
 static int run(struct cli *c, struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     CLEANUP(free_ptr) char *dir = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY_USAGE(check_lsn(c->lsn, e));

@@ -15,7 +15,7 @@
 static int run(struct cli *c, struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     CLEANUP(free_ptr) char *dir = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY_USAGE(path_absolute(c->args[1], &dir, e));

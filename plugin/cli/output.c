@@ -53,18 +53,18 @@ static bool add(cJSON *object, const char *name, cJSON *value)
     return false;
 }
 
-static bool add_columns(cJSON *object, const PGresult *rows, int row)
+static bool add_columns(cJSON *object, const struct rows *rows, int row)
 {
-    for (int c = 0; c < PQnfields(rows); c++) {
-        const char *name = PQfname(rows, c);
-        const char *text = PQgetisnull(rows, row, c) ? NULL : PQgetvalue(rows, row, c);
+    for (int c = 0; c < rows_columns(rows); c++) {
+        const char *name = rows_name(rows, c);
+        const char *text = rows_value(rows, row, c);
         if (!add(object, name, value_json(name, text)))
             return false;
     }
     return true;
 }
 
-cJSON *row_json(const PGresult *rows, int row)
+cJSON *row_json(const struct rows *rows, int row)
 {
     cJSON *object = cJSON_CreateObject();
     if (object != NULL && add_columns(object, rows, row))
@@ -73,10 +73,10 @@ cJSON *row_json(const PGresult *rows, int row)
     return NULL;
 }
 
-cJSON *rows_json(const PGresult *rows)
+cJSON *rows_json(const struct rows *rows)
 {
     cJSON *array = cJSON_CreateArray();
-    for (int row = 0; array != NULL && row < PQntuples(rows); row++) {
+    for (int row = 0; array != NULL && row < rows_count(rows); row++) {
         cJSON *object = row_json(rows, row);
         if (object == NULL || cJSON_AddItemToArray(array, object) == 0) {
             cJSON_Delete(object);
@@ -112,17 +112,17 @@ int print_json(cJSON *json, struct zs_error *e)
     return ZS_OK;
 }
 
-cJSON *result_json(const PGresult *rows)
+cJSON *result_json(const struct rows *rows)
 {
     cJSON *object = cJSON_CreateObject();
     if (object != NULL && cJSON_AddTrueToObject(object, "ok") != NULL &&
-        (PQntuples(rows) == 0 || add_columns(object, rows, 0)))
+        (rows_count(rows) == 0 || add_columns(object, rows, 0)))
         return object;
     cJSON_Delete(object);
     return NULL;
 }
 
-int print_result_json(const PGresult *rows, struct zs_error *e)
+int print_result_json(const struct rows *rows, struct zs_error *e)
 {
     return print_json(result_json(rows), e);
 }

@@ -4,18 +4,18 @@
 #ifndef ZS_CLI_OUTPUT_H
 #define ZS_CLI_OUTPUT_H
 
+#include "cli/rows.h"
 #include <cJSON.h>
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <zenith-sync/types.h>
 
 /* A row as an object: counts as numbers (text from 2^53 on), true and false as
  * such, everything else as text.  NULL if memory is short. */
-cJSON *row_json(const PGresult *rows, int row);
+cJSON *row_json(const struct rows *rows, int row);
 
 /* All rows as an array of such objects. */
-cJSON *rows_json(const PGresult *rows);
+cJSON *rows_json(const struct rows *rows);
 
 /* A column's text as a value; pure, for row_json. */
 cJSON *value_json(const char *column, const char *text);
@@ -28,8 +28,8 @@ int print_json(cJSON *json, struct zs_error *e);
 
 /* An object with "ok": true in front of the first row's members, if there is a row.
  * NULL if memory is short. */
-cJSON *result_json(const PGresult *rows);
-int print_result_json(const PGresult *rows, struct zs_error *e);
+cJSON *result_json(const struct rows *rows);
+int print_result_json(const struct rows *rows, struct zs_error *e);
 
 /* Text from elsewhere to a stream, cleaned. */
 void print_clean(FILE *f, const char *text);

@@ -27,89 +27,32 @@ static void user_name(char *out, size_t size)
         (void)snprintf(out, size, "uid%u", (unsigned)geteuid());
 }
 
-/* libpq's text as one sentence, without our own /proc path in it. */
-static int connect_failed(const struct repo *repo, const PGconn *conn, struct zs_error *e)
+static int connect_failed(const struct repo *repo, const struct zs_error *why, struct zs_error *e)
 {
-    char text[512];
-    (void)snprintf(text, sizeof text, "%s", conn == NULL ? "out of memory" : PQerrorMessage(conn));
-    char *reason = strstr(text, "failed: ");
-    reason = reason == NULL ? text : reason + strlen("failed: ");
-    reason[strcspn(reason, "\n")] = '\0';
     error_set(e, ZS_CANNOT_CONNECT, "cannot connect to the pageserver of %s: %s", repo->zenith,
-              reason);
+              why->message);
     return error_hint(e, "Look into %s/pageserver.log.", repo->zenith);
-}
-
-static void ignore_notice(void *self, const PGresult *result)
-{
-    (void)self;
-    (void)result;
 }
 
 int server_connect(struct server *s, const struct repo *repo, struct zs_error *e)
 {
-    char host[64], user[128];
-    CLEANUP(fd_close) int probe = -1;
-    *s = (struct server){.repo = repo};
-    TRY(repo_socket(repo, &probe, e));
-    if (probe < 0) {
+    char user[128];
+    int fd = -1;
+    struct zs_error why = {0};
+    *s = (struct server){.repo = repo, .client.fd = -1};
+    TRY(repo_socket(repo, &fd, e));
+    if (fd < 0) {
         error_set(e, ZS_CANNOT_CONNECT, "the pageserver of %s is not running", repo->zenith);
         return error_hint(e, "Start it with: zenith start -D %s", repo->dir);
     }
-    (void)snprintf(host, sizeof host, "/proc/self/fd/%d", repo->fd);
     user_name(user, sizeof user);
-    /* No password is needed here: a passfile that cannot be keeps ~/.pgpass out. */
-    const char *const names[] = {"host",
-                                 "port",
-                                 "user",
-                                 "dbname",
-                                 "sslmode",
-                                 "passfile",
-                                 "connect_timeout",
-                                 "application_name",
-                                 "gssencmode",
-                                 NULL};
-    const char *const values[] = {host, "5432",   user,      "zenith", "disable", "/dev/null/none",
-                                  "10", "zenith", "disable", NULL};
-    s->conn = PQconnectdbParams(names, values, 0);
-    if (PQstatus(s->conn) == CONNECTION_OK) {
-        (void)PQsetNoticeReceiver(s->conn, ignore_notice, NULL);
-        return ZS_OK;
-    }
-    (void)connect_failed(repo, s->conn, e);
-    server_close(s);
-    return ZS_FAIL;
+    return client_open(&s->client, fd, user, &why) == ZS_OK ? ZS_OK : connect_failed(repo, &why, e);
 }
 
 void server_close(struct server *s)
 {
-    PQfinish(s->conn);
-    s->conn = NULL;
-}
-
-/* An error or notice as the server said it. */
-static int result_error(const PGresult *result, struct zs_error *e)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-    bool known = sqlstate != NULL && strlen(sqlstate) == 5;
-    error_set(e, known ? sqlstate : ZS_INTERNAL_ERROR, "%s",
-              message == NULL ? "the server did not say why" : message);
-    if (detail != NULL)
-        (void)error_detail(e, "%s", detail);
-    if (hint != NULL)
-        (void)error_hint(e, "%s", hint);
-    return ZS_FAIL;
-}
-
-static void on_notice(void *self, const PGresult *result)
-{
-    const struct listener *listener = self;
-    struct zs_error notice = {0};
-    (void)result_error(result, &notice);
-    listener->notice(listener->self, &notice);
+    if (s->repo != NULL)
+        client_close(&s->client);
 }
 
 static int connection_lost(const struct server *s, struct zs_error *e)
@@ -160,20 +103,16 @@ static bool stop_asked(const struct stop_signals *stop)
     return read(stop->fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
-static int ask_to_stop(struct server *s, const struct listener *listener, struct zs_error *e)
+static void ask_to_stop(const struct server *s, const struct listener *listener)
 {
-    char why[256] = "";
-    struct zs_error notice = {0};
-    PGcancel *cancel = PQgetCancel(s->conn);
-    if (cancel == NULL)
-        return error_memory(e);
-    int asked = PQcancel(cancel, why, sizeof why);
-    PQfreeCancel(cancel);
+    struct zs_error notice = {0}, ignored = {0};
+    CLEANUP(fd_close) int fd = -1;
+    bool asked =
+        repo_socket(s->repo, &fd, &ignored) == ZS_OK && fd >= 0 && client_cancel(&s->client, fd);
     (void)error_set(&notice, ZS_CANCELLED,
                     asked ? "stopping; press Ctrl-C again to leave without an answer"
                           : "the server could not be asked to stop; press Ctrl-C again to leave");
     listener->notice(listener->self, &notice);
-    return ZS_OK;
 }
 
 static int user_left(struct zs_error *e)
@@ -182,100 +121,116 @@ static int user_left(struct zs_error *e)
     return error_hint(e, "See what became of it with: zenith status");
 }
 
-/* Wait until a result can be taken without blocking. */
-static int wait_result(struct server *s, const struct stop_signals *stop,
-                       const struct listener *listener, unsigned *stops, struct zs_error *e)
+/* Until something came, or a signal. */
+static int wait_for_news(struct server *s, const struct stop_signals *stop,
+                         const struct listener *listener, unsigned *stops, struct zs_error *e)
 {
-    for (;;) {
-        int unsent = PQflush(s->conn);
-        if (unsent < 0)
-            return connection_lost(s, e);
-        if (unsent == 0 && !PQisBusy(s->conn))
-            return ZS_OK;
-        struct pollfd fds[2] = {
-            {.fd = PQsocket(s->conn), .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0))},
-            {.fd = stop->fd, .events = POLLIN},
-        };
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            return error_errno(e, errno, "cannot wait for the server");
-        while (stop_asked(stop)) {
-            if ((*stops)++ > 0)
-                return user_left(e);
-            TRY(ask_to_stop(s, listener, e));
-        }
-        /* Broken: what the server said last, if anything, is the next result. */
-        if (fds[0].revents != 0 && PQconsumeInput(s->conn) == 0)
-            return ZS_OK;
+    struct pollfd fds[2] = {{.fd = s->client.fd, .events = POLLIN},
+                            {.fd = stop->fd, .events = POLLIN}};
+    if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        return error_errno(e, errno, "cannot wait for the server");
+    while (stop_asked(stop)) {
+        if ((*stops)++ > 0)
+            return user_left(e);
+        ask_to_stop(s, listener);
     }
-}
-
-int server_run(struct server *s, const char *query, const struct listener *listener, PGresult **out,
-               struct zs_error *e)
-{
-    CLEANUP(stop_signals_close) struct stop_signals stop = {.fd = -1};
-    CLEANUP(result_clear) PGresult *rows = NULL;
-    struct listener copy = *listener;
-    unsigned stops = 0;
-    bool failed = false;
-    *out = NULL;
-    TRY(stop_signals_open(&stop, e));
-    (void)PQsetNoticeReceiver(s->conn, on_notice, &copy);
-    (void)PQsetnonblocking(s->conn, 1);
-    if (PQsendQuery(s->conn, query) == 0)
-        return connection_lost(s, e);
-    for (;;) {
-        struct zs_error broken = {0};
-        if (wait_result(s, &stop, &copy, &stops, &broken) != ZS_OK) {
-            if (!failed) /* what the server said before it closed tells more */
-                *e = broken;
-            failed = true;
-            break;
-        }
-        PGresult *result = PQgetResult(s->conn);
-        if (result == NULL)
-            break;
-        ExecStatusType status = PQresultStatus(result);
-        if (status == PGRES_TUPLES_OK && rows == NULL) {
-            rows = result;
-            continue;
-        }
-        if (status == PGRES_FATAL_ERROR && !failed) {
-            failed = true;
-            if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL &&
-                PQstatus(s->conn) != CONNECTION_OK)
-                (void)connection_lost(s, e);
-            else
-                (void)result_error(result, e);
-        }
-        PQclear(result);
-        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-            failed = true;
-            (void)error_set(e, ZS_PROTOCOL_VIOLATION, "the server began to copy, unasked");
-            break;
-        }
-    }
-    (void)PQsetNoticeReceiver(s->conn, ignore_notice, NULL);
-    if (failed)
-        return ZS_FAIL;
-    if (rows == NULL)
-        return error_set(e, ZS_PROTOCOL_VIOLATION, "the server gave no rows");
-    *out = rows;
-    rows = NULL;
     return ZS_OK;
 }
 
-const char *row_text(const PGresult *rows, int row, const char *column)
+/* What a command's answer has come to so far. */
+struct answer {
+    struct rows *rows; /* NULL: none yet */
+    bool failed;       /* the server said so, and why is set */
+    bool over;
+    struct zs_error why;
+};
+
+static void answer_close(struct answer *a)
 {
-    int field = PQfnumber(rows, column);
-    if (field < 0 || row >= PQntuples(rows) || PQgetisnull(rows, row, field))
-        return "";
-    return PQgetvalue(rows, row, field);
+    rows_close(a->rows);
 }
 
-uint64_t row_number(const PGresult *rows, int row, const char *column)
+static int take(struct answer *a, const struct listener *listener, char type, struct reader *body,
+                struct zs_error *e)
 {
-    const char *text = row_text(rows, row, column);
-    if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text))
-        return 0;
-    return strtoull(text, NULL, 10);
+    struct zs_error notice = {0};
+    switch (type) {
+    case 'N':
+        (void)client_error(body, &notice);
+        listener->notice(listener->self, &notice);
+        return ZS_OK;
+    case 'E':
+        if (!a->failed)
+            (void)client_error(body, &a->why);
+        a->failed = true;
+        return ZS_OK;
+    case 'T':
+        if (a->rows != NULL)
+            return error_set(e, ZS_PROTOCOL_VIOLATION, "the server gave rows of two kinds");
+        return rows_open(body->at, reader_left(body), &a->rows, e);
+    case 'D':
+        if (a->rows == NULL)
+            return error_set(e, ZS_PROTOCOL_VIOLATION, "the server gave a row without columns");
+        return rows_add(a->rows, body->at, reader_left(body), e);
+    case 'Z':
+        a->over = true;
+        return ZS_OK;
+    case 'C':
+    case 'I':
+    case 'S':
+        return ZS_OK;
+    case 'G':
+    case 'H':
+    case 'W':
+        return error_set(e, ZS_PROTOCOL_VIOLATION, "the server began to copy, unasked");
+    default:
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the server sent a message that has no place "
+                         "in an answer");
+    }
+}
+
+static int hear_answer(struct server *s, const struct stop_signals *stop,
+                       const struct listener *listener, struct answer *a, struct zs_error *e)
+{
+    unsigned stops = 0;
+    while (!a->over) {
+        struct reader body;
+        char type = 0;
+        switch (client_next(&s->client, &type, &body, e)) {
+        case CLIENT_FAILED:
+            return ZS_FAIL;
+        case CLIENT_END:
+            return connection_lost(s, e);
+        case CLIENT_NOTHING:
+            TRY(wait_for_news(s, stop, listener, &stops, e));
+            break;
+        case CLIENT_MESSAGE:
+            TRY(take(a, listener, type, &body, e));
+            break;
+        }
+    }
+    return ZS_OK;
+}
+
+int server_run(struct server *s, const char *query, const struct listener *listener,
+               struct rows **out, struct zs_error *e)
+{
+    CLEANUP(stop_signals_close) struct stop_signals stop = {.fd = -1};
+    CLEANUP(answer_close) struct answer answer = {0};
+    *out = NULL;
+    TRY(stop_signals_open(&stop, e));
+    if (client_query(&s->client, query, e) != ZS_OK)
+        return connection_lost(s, e);
+    int rc = hear_answer(s, &stop, listener, &answer, e);
+    if (answer.failed) { /* what the server said before it closed tells more */
+        *e = answer.why;
+        return ZS_FAIL;
+    }
+    TRY(rc);
+    if (answer.rows == NULL)
+        return error_set(e, ZS_PROTOCOL_VIOLATION, "the server gave no rows");
+    *out = answer.rows;
+    answer.rows = NULL;
+    return ZS_OK;
 }

@@ -6,14 +6,15 @@
 #ifndef ZS_CLI_SERVER_H
 #define ZS_CLI_SERVER_H
 
+#include "cli/client.h"
 #include "cli/repo.h"
+#include "cli/rows.h"
 
-#include <libpq-fe.h>
 #include <zenith-sync/types.h>
 
 struct server {
     const struct repo *repo; /* borrowed */
-    PGconn *conn;
+    struct client client;
 };
 
 /* Connect.  08001 if no server runs there, or it does not let us in. */
@@ -26,21 +27,9 @@ struct listener {
     void (*notice)(void *self, const struct zs_error *notice);
 };
 
-/* Run one command.  *out is its rows, freed with PQclear.  Errors: the server's as
+/* Run one command.  *out is its rows, freed with rows_close.  Errors: the server's as
  * it said it; 08006 if the connection broke; 57014 if the user left. */
-int server_run(struct server *s, const char *query, const struct listener *listener, PGresult **out,
-               struct zs_error *e);
-
-/* The value in a row by its column's name; "" if there is no such column or row, or
- * it is null. */
-const char *row_text(const PGresult *rows, int row, const char *column);
-
-/* The same as a number; 0 if it is none. */
-uint64_t row_number(const PGresult *rows, int row, const char *column);
-
-static inline void result_clear(PGresult **rows) /* CLEANUP(result_clear) PGresult *r = NULL */
-{
-    PQclear(*rows);
-}
+int server_run(struct server *s, const char *query, const struct listener *listener,
+               struct rows **out, struct zs_error *e);
 
 #endif

@@ -37,7 +37,7 @@ static void hear(void *self, const struct zs_error *notice)
 }
 
 int session_run_on(struct cli *c, struct server *s, struct query *q, const char *label, int least,
-                   PGresult **rows, struct zs_error *e)
+                   struct rows **rows, struct zs_error *e)
 {
     struct meter meter;
     const struct listener listener = {.self = &meter, .notice = hear};
@@ -47,14 +47,14 @@ int session_run_on(struct cli *c, struct server *s, struct query *q, const char 
     int rc = server_run(s, q->text, &listener, rows, e);
     meter_clear(&meter);
     TRY(rc);
-    if (PQntuples(*rows) >= least)
+    if (rows_count(*rows) >= least)
         return ZS_OK;
-    PQclear(*rows);
+    rows_close(*rows);
     *rows = NULL;
     return error_set(e, ZS_PROTOCOL_VIOLATION, "the server's answer has no row in it");
 }
 
-int session_run(struct cli *c, struct query *q, const char *label, int least, PGresult **rows,
+int session_run(struct cli *c, struct query *q, const char *label, int least, struct rows **rows,
                 struct zs_error *e)
 {
     CLEANUP(repo_close) struct repo repo = {.fd = -1};

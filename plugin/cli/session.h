@@ -24,12 +24,12 @@ void query_close(struct query *q);
 
 /* Find the repository, connect, run it, show progress about `label` (NULL: none) and
  * notices on standard error.  *rows has at least `least` rows, else 08P01; freed with
- * PQclear. */
-int session_run(struct cli *c, struct query *q, const char *label, int least, PGresult **rows,
+ * rows_close. */
+int session_run(struct cli *c, struct query *q, const char *label, int least, struct rows **rows,
                 struct zs_error *e);
 
 /* The same over a connection that is there. */
 int session_run_on(struct cli *c, struct server *s, struct query *q, const char *label, int least,
-                   PGresult **rows, struct zs_error *e);
+                   struct rows **rows, struct zs_error *e);
 
 #endif

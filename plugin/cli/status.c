@@ -12,24 +12,24 @@
 #include <stdio.h>
 
 struct facts {
-    PGresult *server;
-    PGresult *transfers; /* NULL: the module is not loaded */
-    PGresult *stages;    /* NULL: it is not, or is an older one; the next ones, too */
-    PGresult *leases;
-    PGresult *maps;
+    struct rows *server;
+    struct rows *transfers; /* NULL: the module is not loaded */
+    struct rows *stages;    /* NULL: it is not, or is an older one; the next ones, too */
+    struct rows *leases;
+    struct rows *maps;
     size_t origins;
 };
 
 static void facts_fini(struct facts *f)
 {
-    PQclear(f->server);
-    PQclear(f->transfers);
-    PQclear(f->stages);
-    PQclear(f->leases);
-    PQclear(f->maps);
+    rows_close(f->server);
+    rows_close(f->transfers);
+    rows_close(f->stages);
+    rows_close(f->leases);
+    rows_close(f->maps);
 }
 
-static int ask(struct cli *c, struct server *s, const char *command, int least, PGresult **rows,
+static int ask(struct cli *c, struct server *s, const char *command, int least, struct rows **rows,
                struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
@@ -38,7 +38,7 @@ static int ask(struct cli *c, struct server *s, const char *command, int least, 
 }
 
 /* A module's command, which may not be there: then *rows stays NULL. */
-static int ask_newer(struct cli *c, struct server *s, const char *command, PGresult **rows,
+static int ask_newer(struct cli *c, struct server *s, const char *command, struct rows **rows,
                      struct zs_error *e)
 {
     struct zs_error none = {0};
@@ -56,7 +56,7 @@ static int count_origins(const struct repo *repo, size_t *n, struct zs_error *e)
     return toml_get_keys(origins, TOML_PATH("origin"), &names, n, e);
 }
 
-static bool add_rows(cJSON *root, const char *name, const PGresult *rows)
+static bool add_rows(cJSON *root, const char *name, const struct rows *rows)
 {
     cJSON *array = rows == NULL ? cJSON_CreateNull() : rows_json(rows);
     if (array != NULL && cJSON_AddItemToObject(root, name, array) != 0)
@@ -77,7 +77,7 @@ static int print_status_json(const struct facts *f, struct zs_error *e)
     return print_json(root, e);
 }
 
-static int print_transfers(const PGresult *rows, struct zs_error *e)
+static int print_transfers(const struct rows *rows, struct zs_error *e)
 {
     static const char *const heads[] = {"STARTED", "COMMAND", "BRANCH", "PEER",
                                         "STATE",   "BYTES",   "ERROR"};
@@ -85,7 +85,7 @@ static int print_transfers(const PGresult *rows, struct zs_error *e)
     CLEANUP(table_fini) struct table t = {.columns = sizeof right};
     for (size_t c = 0; c < t.columns; c++)
         table_add(&t, heads[c]);
-    for (int row = 0; row < PQntuples(rows); row++) {
+    for (int row = 0; row < rows_count(rows); row++) {
         table_add(&t, row_text(rows, row, "started"));
         table_add(&t, row_text(rows, row, "command"));
         table_add(&t, row_text(rows, row, "branch"));
@@ -106,9 +106,9 @@ static void print_fact(const char *head, const char *value)
 }
 
 /* waiting     main  0/0..0/16B3DB8  43 %, 640.0 MiB, 2 h old; drop with: ... */
-static void print_stages(const PGresult *rows)
+static void print_stages(const struct rows *rows)
 {
-    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+    for (int row = 0; rows != NULL && row < rows_count(rows); row++) {
         (void)printf("%-12s", "waiting");
         print_clean(stdout, row_text(rows, row, "branch"));
         (void)printf("  %s..%s  %s %%, %s, %s old; drop with: zenith branch drop-stage ",
@@ -121,9 +121,9 @@ static void print_stages(const PGresult *rows)
 }
 
 /* leased      main  0/0..0/16B3DB8 for a transfer that was cut off, 52 min more */
-static void print_leases(const PGresult *rows)
+static void print_leases(const struct rows *rows)
 {
-    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+    for (int row = 0; rows != NULL && row < rows_count(rows); row++) {
         (void)printf("%-12s", "leased");
         print_clean(stdout, row_text(rows, row, "branch"));
         (void)printf("  %s..%s  for a transfer that was cut off, %s more\n",
@@ -133,14 +133,14 @@ static void print_leases(const PGresult *rows)
 }
 
 /* What an increment of each branch can be found by, from which LSN on. */
-static int print_maps(const PGresult *rows, struct zs_error *e)
+static int print_maps(const struct rows *rows, struct zs_error *e)
 {
     static const char *const heads[] = {"CHANGE MAP", "FROM", "TO", "EPOCHS", "SIZE", "GAPS"};
     static const bool right[] = {false, false, false, true, true, false};
     CLEANUP(table_fini) struct table t = {.columns = sizeof right};
     for (size_t c = 0; c < t.columns; c++)
         table_add(&t, heads[c]);
-    for (int row = 0; row < PQntuples(rows); row++) {
+    for (int row = 0; row < rows_count(rows); row++) {
         bool some = row_number(rows, row, "epochs") > 0, gaps = row_number(rows, row, "gaps") > 0;
         table_add(&t, row_text(rows, row, "branch"));
         table_add(&t, some ? row_text(rows, row, "from_lsn") : "none");
@@ -156,7 +156,7 @@ static int print_maps(const PGresult *rows, struct zs_error *e)
 static int print_status(const struct repo *repo, const struct facts *f, struct zs_error *e)
 {
     char text[512];
-    const PGresult *s = f->server;
+    const struct rows *s = f->server;
     (void)snprintf(text, sizeof text, "%s %s, pid %s, since %s", row_text(s, 0, "name"),
                    row_text(s, 0, "version"), row_text(s, 0, "pid"), row_text(s, 0, "started"));
     print_fact("server", text);
@@ -172,11 +172,11 @@ static int print_status(const struct repo *repo, const struct facts *f, struct z
     print_leases(f->leases);
     if (f->transfers == NULL)
         print_fact("transfers", "none: the module zenith_sync is not loaded");
-    else if (PQntuples(f->transfers) == 0)
+    else if (rows_count(f->transfers) == 0)
         print_fact("transfers", "none so far");
     else
         TRY(print_transfers(f->transfers, e));
-    if (f->maps != NULL && PQntuples(f->maps) > 0)
+    if (f->maps != NULL && rows_count(f->maps) > 0)
         TRY(print_maps(f->maps, e));
     return ZS_OK;
 }

@@ -58,8 +58,8 @@ static int put_query(struct query *q, const struct cli *c, const char *uri, cons
     return ZS_OK;
 }
 
-static int print_transfer(const struct cli *c, bool push, const char *origin, const PGresult *rows,
-                          struct zs_error *e)
+static int print_transfer(const struct cli *c, bool push, const char *origin,
+                          const struct rows *rows, struct zs_error *e)
 {
     if (c->json)
         return print_result_json(rows, e);
@@ -89,7 +89,7 @@ int transfer_run(struct cli *c, bool push, struct zs_error *e)
     CLEANUP(toml_free_ptr) struct toml_doc *origins = NULL;
     CLEANUP(server_close) struct server server = {0};
     CLEANUP(query_close) struct query query = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     struct target target;
     char shown[URI_SHOWN];
     const char *uri = NULL;

@@ -79,7 +79,7 @@ static int find_far(const struct repo *repo, const struct target *target, struct
     return ZS_OK;
 }
 
-static int print_sound(const struct cli *c, const char *origin, const PGresult *rows,
+static int print_sound(const struct cli *c, const char *origin, const struct rows *rows,
                        struct zs_error *e)
 {
     if (c->json)
@@ -105,7 +105,7 @@ static int ask(struct cli *c, const struct repo *repo, struct query *q, const ch
                const struct target *target, struct zs_error *e)
 {
     CLEANUP(server_close) struct server server = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     struct hearing h = {0};
     const struct listener listener = {.self = &h, .notice = hear};
     TRY(server_connect(&server, repo, e));

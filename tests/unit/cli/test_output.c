@@ -1,6 +1,7 @@
 /* test_output.c - rows as JSON. */
 #include "../../support/suite.h"
 
+#include "base/cleanup.h"
 #include "cli/output.h"
 
 #include <stdlib.h>
@@ -45,23 +46,26 @@ static void test_layout_leaves_strings_alone(void)
     ASSERT_TEXT(text, "{\n \"a\": \"x\ty\\\"\t\",\n \"b\\\\\": 1\n}");
 }
 
+/* What stands behind a column's name in a RowDescription. */
+#define COLUMN "\0\0\0\0\0\0\0\0\0\31\377\377\377\377\377\377\0\0"
+
 static void test_a_result_begins_with_ok(void)
 {
     static const char *const wanted[] = {"{\"ok\":true}",
                                          "{\"ok\":true,\"name\":\"main\",\"records\":7}"};
-    PGresAttDesc columns[] = {{.name = "name"}, {.name = "records"}};
-    PGresult *rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    CU_ASSERT_FATAL(rows != NULL && PQsetResultAttrs(rows, 2, columns) != 0);
+    static const char columns[] = "\0\2name\0" COLUMN "records\0" COLUMN;
+    static const char values[] = "\0\2\0\0\0\4main\0\0\0\0017";
+    struct zs_error e = {0};
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
+    CU_ASSERT_FATAL(rows_open(columns, sizeof columns - 1, &rows, &e) == ZS_OK);
     for (size_t i = 0; i < 2; i++) {
         cJSON *object = result_json(rows);
         char *text = cJSON_PrintUnformatted(object);
         ASSERT_TEXT(text, wanted[i]);
         free(text);
         cJSON_Delete(object);
-        char name[] = "main", records[] = "7";
-        CU_ASSERT(PQsetvalue(rows, 0, 0, name, 4) != 0 && PQsetvalue(rows, 0, 1, records, 1) != 0);
+        CU_ASSERT(rows_add(rows, values, sizeof values - 1, &e) == ZS_OK);
     }
-    PQclear(rows);
 }
 
 SUITE("cli/output", {"values have their JSON type", test_values_have_their_json_type},

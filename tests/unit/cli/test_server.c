@@ -21,6 +21,8 @@
 /* What the server sends, message by message: a type, and fields that end with '|'
  * (a NUL on the wire). */
 struct script {
+    const char *login; /* bytes in place of a login that goes well; NULL: it does */
+    size_t login_len;
     const char *const *messages;
     bool interrupt; /* before it answers: Ctrl-C, until a CancelRequest comes */
 };
@@ -108,12 +110,16 @@ static void *serve(void *arg)
 {
     struct fake *f = arg;
     unsigned char head[5], body[1024];
-    CLEANUP(fd_close) int probe = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
     CLEANUP(fd_close) int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
-    (void)probe; /* the client looks first whether anybody is there */
     if (!read_all(fd, head, 4) || !read_all(fd, body, big(head) - 4))
         return NULL;
+    if (f->script->login != NULL) {
+        CU_ASSERT(write(fd, f->script->login, f->script->login_len) ==
+                  (ssize_t)f->script->login_len);
+        return NULL;
+    }
     put(fd, 'R', "\0\0\0\0", 4);
+    put(fd, 'S', "a\0b", 4);
     put(fd, 'K', "\0\0\0\1\0\0\0\2", 8);
     put(fd, 'Z', "I", 1);
     if (!read_all(fd, head, 5) || head[0] != 'Q' || big(head + 1) - 4 > sizeof f->query ||
@@ -182,7 +188,7 @@ static void hear(void *self, const struct zs_error *notice)
     heard->last = *notice;
 }
 
-static int run(struct fake *f, struct heard *heard, PGresult **rows, struct zs_error *e)
+static int run(struct fake *f, struct heard *heard, struct rows **rows, struct zs_error *e)
 {
     CLEANUP(server_close) struct server s = {0};
     const struct listener listener = {.self = heard, .notice = hear};
@@ -203,7 +209,7 @@ static void test_rows_and_notices_come(void)
     struct fake f;
     struct heard heard = {0};
     struct zs_error e = {0};
-    CLEANUP(result_clear) PGresult *rows = NULL;
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     fake_open(&f, &script);
     ASSERT_OK(run(&f, &heard, &rows, &e));
     fake_close(&f);
@@ -230,18 +236,54 @@ static void test_errors_come_as_the_server_said_them(void)
         {{"Tname|", "Da|", NULL}, "08006", NULL},
         {{NULL}, "08006", NULL},
         {{"ESFATAL|C57P01|Mshutting down|", NULL}, "57P01", "shutting down"},
+        {{"ESERROR|C42601|Mfirst|", "ESERROR|C42602|Msecond|", "Z", NULL}, "42601", "first"},
+        {{"Tname|", "Tname|", "Z", NULL}, "08P01", "the server gave rows of two kinds"},
+        {{"Da|", "Z", NULL}, "08P01", "the server gave a row without columns"},
+        {{"Tname|", "Da|b|", "Z", NULL}, "08P01", "the server sent rows that cannot be read"},
+        {{"Wx|", "Z", NULL}, "08P01", "the server began to copy, unasked"},
+        {{"?", "Z", NULL}, "08P01", "the server sent a message that has no place in an answer"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct script script = {.messages = cases[i].messages};
         struct fake f;
         struct heard heard = {0};
         struct zs_error e = {0};
-        CLEANUP(result_clear) PGresult *rows = NULL;
+        CLEANUP(rows_close_ptr) struct rows *rows = NULL;
         fake_open(&f, &script);
         ASSERT_FAILS(run(&f, &heard, &rows, &e), cases[i].sqlstate);
         fake_close(&f);
         if (cases[i].message != NULL)
             ASSERT_TEXT(e.message, cases[i].message);
+    }
+}
+
+static void test_a_login_that_fails_says_why(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *why;
+    } cases[] = {
+        {"", 0, "the server closed the connection"},
+        {"R\0\0\0\10\0\0\0\5", 9, "the server asks for a password"},
+        {"R\0\0\0\5\0", 6, "the server asks for a password"},
+        {"E\0\0\0\15C28000\0\0", 14, "the server did not say why"},
+        {"E\0\0\0\22C28000\0Mno!\0\0", 19, "no!"},
+        {"D\0\0\0\6\0\0", 7, "the server's answer is not one to a login"},
+        {"R\0\0\0\3", 5, "the server sent a message of 3 bytes"},
+        {"R\377\377\377\377", 5, "the server sent a message of 4294967295 bytes"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct script script = {.login = cases[i].bytes, .login_len = cases[i].len};
+        struct fake f;
+        struct heard heard = {0};
+        struct zs_error e = {0};
+        CLEANUP(rows_close_ptr) struct rows *rows = NULL;
+        fake_open(&f, &script);
+        ASSERT_FAILS(run(&f, &heard, &rows, &e), ZS_CANNOT_CONNECT);
+        fake_close(&f);
+        CU_ASSERT(strstr(e.message, cases[i].why) != NULL);
+        CU_ASSERT(strstr(e.hint, "pageserver.log") != NULL);
     }
 }
 
@@ -255,7 +297,7 @@ static void test_an_interrupt_asks_the_server_and_waits_for_its_word(void)
         struct fake f;
         struct heard heard = {0};
         struct zs_error e = {0};
-        CLEANUP(result_clear) PGresult *rows = NULL;
+        CLEANUP(rows_close_ptr) struct rows *rows = NULL;
         sigset_t set;
         (void)sigemptyset(&set);
         (void)sigaddset(&set, SIGINT);
@@ -284,6 +326,7 @@ static void test_nobody_there_is_said_with_what_to_type(void)
 
 SUITE("cli/server", {"rows and notices come", test_rows_and_notices_come},
       {"errors come as the server said them", test_errors_come_as_the_server_said_them},
+      {"a login that fails says why", test_a_login_that_fails_says_why},
       {"an interrupt asks the server and waits for its word",
        test_an_interrupt_asks_the_server_and_waits_for_its_word},
       {"nobody there is said with what to type", test_nobody_there_is_said_with_what_to_type})
