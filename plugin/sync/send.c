@@ -165,7 +165,7 @@ static int send_commit(const struct send_job *job, const struct range *range, st
         .records = range->records,
         .bytes = range->bytes,
         .end = range->end,
-        .gc_cutoff_lsn = range->whole ? job->snapshot->info.gc_cutoff_lsn : 0,
+        .gc_cutoff_lsn = range->whole ? job->cutoff_lsn : 0,
     };
     CLEANUP(free_ptr) char *text = NULL;
     if (range->upto_lsn > 0)
@@ -379,9 +379,14 @@ static int choose(struct send_job *job, struct views *v, const struct state_mess
     o->to_lsn = r->to.lsn;
     if (v->newest->info.gc_cutoff_lsn > state->last.lsn)
         TRY(history_find(&v->kept, r->to.lsn, &found, &y, e));
-    if (found && digest_equal(y.digest, r->to.digest)) {
+    /* Several receivers may wait for one Y, and none says whose snapshot this was: what another
+     * one was sent may be collected up to where the branch is by now, and no digest tells. */
+    bool collected = state->last.lsn == 0 && v->kept.info.gc_cutoff_lsn > 0;
+    zs_lsn cutoff_lsn = v->newest->info.gc_cutoff_lsn;
+    if (found && digest_equal(y.digest, r->to.digest) && (!collected || cutoff_lsn <= r->to.lsn)) {
         job->snapshot = &v->kept;
         job->leased = true;
+        job->cutoff_lsn = collected ? cutoff_lsn : 0;
     } else {
         snapshot_close(&v->kept);
     }
@@ -392,6 +397,7 @@ static int choose(struct send_job *job, struct views *v, const struct state_mess
 static void forget_kept(struct send_job *job, struct views *v)
 {
     job->snapshot = v->newest;
+    job->cutoff_lsn = v->newest->info.gc_cutoff_lsn;
     job->leased = v->taken = false;
     snapshot_close(&v->kept);
 }
@@ -457,6 +463,20 @@ static int run(struct send_job *job, struct views *v, const struct state_message
     return ZS_OK;
 }
 
+/* The branch may be deleted at any time: whoever did looks for leases then, and this one looks for
+ * the branch after the lease is there. */
+static void keep(struct send_job *job, const struct outcome *o)
+{
+    const struct zs_store *store = job->snapshot->store;
+    const struct zs_branch_info was = job->snapshot->info;
+    struct zs_branch_info now;
+    struct zs_error e = {0};
+    lease_keep(job->leases, job->snapshot, o->from_lsn, o->to_lsn);
+    bool there = store_branch_find(store, was.name, &now, &e) == ZS_OK;
+    if (there ? !timeline_equal(now.timeline, was.timeline) : error_is(&e, ZS_NO_SUCH_BRANCH))
+        lease_drop(job->leases, was.name);
+}
+
 int send_run(const struct send_job *theirs, const struct state_message *state,
              struct outcome *outcome, struct zs_error *e)
 {
@@ -464,6 +484,7 @@ int send_run(const struct send_job *theirs, const struct state_message *state,
     struct answers answers = {0};
     struct send_job job = *theirs;
     job.answers = &answers;
+    job.cutoff_lsn = job.snapshot->info.gc_cutoff_lsn;
     if (run(&job, &views, state, outcome, e) == ZS_OK)
         return ZS_OK;
     struct transfer_facts facts = transfer_look(job.transfer);
@@ -472,7 +493,7 @@ int send_run(const struct send_job *theirs, const struct state_message *state,
         resume_hint(e, resume_percent(facts.durable_bytes, facts.total_bytes));
     /* How far the receiver came is not known: what it made durable last may not have been
      * heard of, nor a COMMIT that was sent have been reached. */
-    if (cut || views.taken)
-        lease_keep(job.leases, job.snapshot, outcome->from_lsn, outcome->to_lsn);
+    if ((cut || views.taken) && job.leases != NULL)
+        keep(&job, outcome);
     return ZS_FAIL;
 }

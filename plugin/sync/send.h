@@ -29,6 +29,7 @@ struct send_job {
     struct snapshot *snapshot; /* what is sent; emptied if it is kept for a transfer cut off */
     struct lease_list *leases; /* where it is kept; NULL: nowhere */
     bool leased;               /* for send.c: the snapshot is one that was kept */
+    zs_lsn cutoff_lsn;         /* for send.c: what a whole transfer tells to be collected */
     struct answers *answers;   /* for send.c: the ACKs of the range that is sent */
     struct conn *conn;
     const struct zs_cancel *cancel;

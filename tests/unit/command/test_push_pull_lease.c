@@ -194,10 +194,135 @@ static void test_nothing_is_kept_for_nobody(void)
     }
 }
 
+static zs_lsn cutoff_of(struct side *s, const char *branch)
+{
+    struct zs_branch_info info = {.struct_size = sizeof info};
+    struct zs_error e = {0};
+    const struct zs_store *store = stub_store_table(s->store);
+    must(store->branch_find(store->self, branch, &info, &e), &e);
+    return info.gc_cutoff_lsn;
+}
+
+static void collect_up_to(struct world *w, zs_lsn lsn)
+{
+    struct zs_error e = {0};
+    must(stub_store_gc(w->a.store, "main", lsn, NULL, &e), &e);
+}
+
+static void push_to(struct world *w, const char *line, bool cut)
+{
+    struct client c;
+    struct stub_fault fault = {
+        .operation = "ingest_put", .nth = cut ? 6 : 0, .sqlstate = ZS_CONNECTION_LOST};
+    stub_faults_arm(&w->b.faults, &fault);
+    client_open(&c);
+    client_run(&c, &w->a, line);
+    CU_ASSERT((c.rc == ZS_OK) == !cut);
+    if (!cut)
+        assert_ok(c.rc, &c.e, line, __FILE__, __LINE__);
+    client_close(&c);
+}
+
+/* Two receivers wait for the same Y, and the source collected in between: whoever comes first
+ * gets what was kept for the other. */
+static void test_two_that_wait_for_the_same(void)
+{
+    static const char *const lines[] = {"perform_push main stub://b one",
+                                        "perform_push main stub://b two"};
+    static const char *const names[] = {"one", "two"};
+    for (int first = 0; first < 2; first++) {
+        struct world w;
+        world_open(&w);
+        keep_for(&w, INT64_C(3600) * 1000000000);
+        w.a.module.sync_bytes = w.b.module.sync_bytes = 1000000;
+        branch_make(&w.a, "main");
+        grow(&w.a, "main", 1, 300);
+        zs_lsn early = last_lsn(&w.a, "main");
+        grow(&w.a, "main", 2, 3000);
+        zs_lsn late = last_lsn(&w.a, "main");
+        collect_up_to(&w, early);
+        push_to(&w, lines[0], true);
+        collect_up_to(&w, late);
+        push_to(&w, lines[1], true);
+        CU_ASSERT_EQUAL(leases_of(&w.a), 2);
+        for (int i = 0; i < 2; i++) {
+            struct zs_error e = {0};
+            int which = i == 0 ? first : 1 - first;
+            push_to(&w, lines[which], false);
+            CU_ASSERT(cutoff_of(&w.b, names[which]) >= (which == 0 ? early : late));
+            must(stub_store_branch_delete(w.b.store, names[which], &e), &e); /* its timeline */
+        }
+        CU_ASSERT_EQUAL(leases_of(&w.a), 0);
+        world_close(&w);
+    }
+}
+
+/* What is kept ends below what has been collected since: nobody may be told so. */
+static void test_collected_beyond_what_is_kept(void)
+{
+    struct world w;
+    world_open(&w);
+    keep_for(&w, INT64_C(3600) * 1000000000);
+    w.a.module.sync_bytes = w.b.module.sync_bytes = 1000000;
+    branch_make(&w.a, "main");
+    grow(&w.a, "main", 1, 300);
+    collect(&w);
+    grow(&w.a, "main", 2, 3000);
+    push_to(&w, ways[0].line, true);
+    grow(&w.a, "main", 3, 200);
+    collect(&w);
+    push_to(&w, ways[0].line, false);
+    CU_ASSERT_EQUAL(cutoff_of(&w.b, "main"), cutoff_of(&w.a, "main"));
+    CU_ASSERT(at_the_same_point(&w));
+    world_close(&w);
+}
+
+/* Of the store below; a test's own. */
+static struct side *loser;
+static unsigned puts_left;
+static int32_t (*honest_put)(struct zs_ingest *in, const struct zs_record *records, uint64_t n,
+                             struct zs_error *e);
+
+/* The source's branch is deleted in the middle of the transfer, and then the link is cut. */
+static int32_t put_until_deleted(struct zs_ingest *in, const struct zs_record *records, uint64_t n,
+                                 struct zs_error *e)
+{
+    struct zs_error gone = {0};
+    if (--puts_left > 0)
+        return honest_put(in, records, n, e);
+    must(stub_store_branch_delete(loser->store, "main", &gone), &gone);
+    lease_drop(loser->module.leases, "main");
+    return error_set(e, ZS_CONNECTION_LOST, "the link is cut");
+}
+
+static void test_nothing_is_kept_of_a_branch_that_is_gone(void)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct world w;
+        struct client c;
+        world_open(&w);
+        w.a.module.sync_bytes = w.b.module.sync_bytes = 1000000;
+        branch_make(&w.a, "main");
+        grow(&w.a, "main", 1, 3000);
+        loser = &w.a;
+        puts_left = 6;
+        honest_put = w.b.module.store.ingest_put;
+        w.b.module.store.ingest_put = put_until_deleted;
+        client_open(&c);
+        CU_ASSERT(client_run(&c, side_of(&w, ways[way].runs), ways[way].line) != ZS_OK);
+        client_close(&c);
+        CU_ASSERT(puts_left == 0 && leases_of(&w.a) == 0);
+        world_close(&w);
+    }
+}
+
 SUITE("command/push_pull_lease",
       {"what is kept serves the next try", test_what_is_kept_serves_the_next_try},
       {"without it the transfer starts again, and says so",
        test_without_it_the_transfer_starts_again},
       {"the next try goes as far as what is kept", test_it_goes_as_far_as_what_is_kept},
       {"a try that fails keeps it", test_a_try_that_fails_keeps_it},
-      {"nothing is kept for nobody", test_nothing_is_kept_for_nobody})
+      {"nothing is kept for nobody", test_nothing_is_kept_for_nobody},
+      {"two that wait for the same get no less", test_two_that_wait_for_the_same},
+      {"what ends below what was collected starts again", test_collected_beyond_what_is_kept},
+      {"nothing is kept of a branch that is gone", test_nothing_is_kept_of_a_branch_that_is_gone})
