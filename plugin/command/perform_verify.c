@@ -85,9 +85,9 @@ static int refuse(const struct perform *p, const struct compare_result *r, const
                           "it again, under another name.",
                           p->far_branch);
     return error_hint(e,
-                      "Run \"zenith verify %s\" here, and the same on the far side; a side that "
-                      "is sound can be pushed or pulled again, under another name.",
-                      p->branch);
+                      "Run \"zenith verify %s\" here and \"zenith verify %s\" on the far side; a "
+                      "side that is sound can be pushed or pulled again, under another name.",
+                      p->branch, p->far_branch);
 }
 
 struct number {
@@ -138,8 +138,6 @@ static int compare(struct perform *p, struct zs_error *e)
                                     .tell = name_one,
                                     .context = &naming};
     TRY(compare_run(&job, &result, e));
-    struct zs_error unheard = {0};
-    (void)conn_finish(&p->conn, &unheard); /* so that the far command ends well, too */
     if (result.found > 0 || result.more || (result.near_known && !result.near_sound) ||
         (result.far_known && !result.far_sound))
         return refuse(p, &result, &naming, e);

@@ -31,6 +31,7 @@ struct compare {
     struct ask_message ask;   /* the one under way */
     struct sums_message sums; /* its answer */
     struct sum_part mine[SUMS_MAX];
+    bool decided; /* it is this side's turn, and nothing is left to be asked */
     uint64_t asks;
     uint32_t waiting;
     struct range stack[STACK_MAX];
@@ -193,6 +194,7 @@ static int receive_state(struct compare *c, struct zs_error *e)
               "cannot compare: one side stands at %s, and the other has collected versions up to "
               "%s",
               lsn_text(r->to_lsn).s, lsn_text(r->from_lsn).s);
+    c->decided = true;
     return error_hint(e, "Push or pull first, so that both stand at the same LSN.");
 }
 
@@ -258,11 +260,12 @@ static int far_digest(struct compare *c, struct zs_digest *out, struct zs_error 
     return ZS_OK;
 }
 
-static int refuse(const struct compare *c, struct zs_error *e)
+static int refuse(struct compare *c, struct zs_error *e)
 {
     const char *near = c->job->branch, *far = c->job->far_branch;
     zs_lsn common = 0;
     TRY(history_common(c->job->reader.snapshot, &c->state.points, &common, e));
+    c->decided = true;
     if (common == 0) {
         error_set(e, ZS_UNRELATED,
                   "branch \"%s\" and the far branch \"%s\" have no history in common", near, far);
@@ -270,7 +273,31 @@ static int refuse(const struct compare *c, struct zs_error *e)
     }
     error_set(e, ZS_DIVERGED, "branch \"%s\" and the far branch \"%s\" have parted after %s", near,
               far, lsn_text(common).s);
-    return error_hint(e, "Each may be sound: \"zenith verify %s\" tells, here and there.", near);
+    return error_hint(
+        e,
+        "Each may be sound: \"zenith verify %s\" here and \"zenith verify %s\" on the "
+        "far side tell.",
+        near, far);
+}
+
+/* Both histories list an LSN and not the same digest there: that is told before anything is
+ * read.  The newest such LSN counts, and none above what is compared. */
+static int check_points(struct compare *c, struct zs_error *e)
+{
+    const struct snapshot *s = c->job->reader.snapshot;
+    if (!store_has(s->store, ZS_STORE_DIGEST) || !c->state.digests)
+        return ZS_OK;
+    for (uint32_t i = 0; i < c->state.points.count; i++) {
+        const struct zs_point *theirs = &c->state.points.at[i];
+        struct zs_point mine;
+        bool found = false;
+        if (theirs->lsn > c->result->to_lsn)
+            continue;
+        TRY(history_find(s, theirs->lsn, &found, &mine, e));
+        if (found)
+            return digest_equal(mine.digest, theirs->digest) ? ZS_OK : refuse(c, e);
+    }
+    return ZS_OK;
 }
 
 /* Their sums differ: because they have gone different ways, or is one damaged?  That is
@@ -295,6 +322,7 @@ static int run(struct compare *c, struct zs_error *e)
     struct maybe_digest near = {0};
     transfer_phase(job->reader.transfer, PHASE_NEGOTIATE);
     TRY(receive_state(c, e));
+    TRY(check_points(c, e));
     transfer_phase(job->reader.transfer, PHASE_VERIFY);
     transfer_expect(job->reader.transfer, mine->records, mine->bytes);
     c->ask = (struct ask_message){.after_lsn = r->from_lsn, .upto_lsn = r->to_lsn};
@@ -307,10 +335,17 @@ static int run(struct compare *c, struct zs_error *e)
         TRY(check_history(c, &near, e));
         TRY(narrow(c, e));
     }
-    c->ask.done = true;
-    struct zs_error unheard = {0};
-    (void)send_ask(c, &unheard);
+    c->decided = true;
     return ZS_OK;
+}
+
+/* The far command ends well, too, whatever was found. */
+static void end(struct compare *c)
+{
+    struct zs_error unheard = {0};
+    c->ask.done = true;
+    if (send_ask(c, &unheard) == ZS_OK)
+        (void)conn_finish(c->job->reader.conn, &unheard);
 }
 
 int compare_run(const struct compare_job *job, struct compare_result *result, struct zs_error *e)
@@ -321,5 +356,8 @@ int compare_run(const struct compare_job *job, struct compare_result *result, st
         return error_memory(e);
     c->job = job;
     c->result = result;
-    return run(c, e);
+    int rc = run(c, e);
+    if (c->decided)
+        end(c);
+    return rc;
 }

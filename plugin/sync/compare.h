@@ -9,10 +9,12 @@
  *                                 the records are not)
  *     asker, answerer     ASK SUMS ...   one part after the other that differs, until the
  *                                 answer is a list of records
- *     asker -> answerer   ASK     that is all
+ *     asker -> answerer   ASK     that is all; also if the histories have parted, or nothing
+ *                                 can be compared
  *     either              KEEPALIVE while it reads
  *
- * Sides that hold the same are done after the first answer, and both read at once.
+ * Sides that hold the same are done after the first answer, and both read at once.  Histories
+ * that both list an LSN, with another digest, have parted, and nothing is read.
  * What is compared lies above both sides' gc_cutoff_lsn: below it one may have collected
  * what the other has not.
  * Memory: fixed tables.  Threads: the caller's. */
@@ -58,7 +60,9 @@ struct compare_result {
 };
 
 /* ZS_OK also if they differ: then `found` is not 0.  ZS002, ZS003: the histories have parted
- * before that; 0A000: there is nothing that both still have; XX001: a side cannot read. */
+ * before that; 0A000: there is nothing that both still have; XX001: a side cannot read.
+ * Ends the stream in good order once it has decided, so that the far command does not fail for
+ * what was found. */
 int compare_run(const struct compare_job *job, struct compare_result *result, struct zs_error *e);
 
 /* The other half: answer until the asker is done. */

@@ -64,6 +64,8 @@ run C import main "$OTHER"
 run A verify main C --json
 must "a reader may be asked, and histories that have parted are told" exits 4
 must "histories that have parted are ZS002" fails_with ZS002
+must "the far side has done what it was asked for" \
+    same "$(sql C sync_status | grep -c ' branch_verify main .* done done ')" 1
 run A verify main NOWHERE
 must "an unknown origin is named" says 'NOWHERE'
 

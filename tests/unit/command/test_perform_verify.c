@@ -152,6 +152,27 @@ static void test_damage_below_an_unlisted_point(void)
     world_close(&w);
 }
 
+/* The newest row of sync_status on a side. */
+static void check_row(struct side *side, const char *command, const char *state, bool has_read,
+                      int at)
+{
+    struct client c;
+    client_open(&c);
+    client_run(&c, side, "sync_status");
+    bool good = strcmp(cell(&c, "command"), command) == 0 &&
+                strcmp(cell(&c, "state"), state) == 0 &&
+                (strtoull(cell(&c, "records"), NULL, 10) > 0) == has_read;
+    if (!good)
+        (void)printf("    %s %s %s %s\n", cell(&c, "command"), cell(&c, "state"),
+                     cell(&c, "records"), cell(&c, "error"));
+    CU_assertImplementation(good, (unsigned)at, "the row of sync_status", __FILE__, "", CU_FALSE);
+    client_close(&c);
+}
+#define CHECK_ROW(side, command, state, has_read)                                                  \
+    check_row((side), (command), (state), (has_read), __LINE__)
+
+/* The side that asks fails, and the other one has done what it was asked for.  Where both list
+ * an LSN, with another digest, neither reads a record. */
 static void test_parted(void)
 {
     struct world w;
@@ -160,12 +181,22 @@ static void test_parted(void)
     grow(&w.b, "main", 6, 50);
     struct zs_error e = RUN_REFUSED(&w, &w.a, "perform_verify main stub://b", ZS_DIVERGED);
     CU_ASSERT(strstr(e.message, "0/DB8") != NULL);
+    CHECK_ROW(&w.a, "perform_verify", "failed", false);
+    CHECK_ROW(&w.b, "branch_verify", "done", false);
     grow(&w.b, "main", 7, 3); /* and where one lacks the other's point */
     (void)RUN_REFUSED(&w, &w.a, "perform_verify main stub://b", ZS_DIVERGED);
     (void)RUN_REFUSED(&w, &w.b, "perform_verify main stub://a", ZS_DIVERGED);
     branch_make(&w.b, "other");
     grow(&w.b, "other", 8, 30);
     (void)RUN_REFUSED(&w, &w.a, "perform_verify main stub://b other", ZS_UNRELATED);
+    CHECK_ROW(&w.b, "branch_verify", "done", true);
+    grow_one(&w.b, "main", 7000, ZS_KIND_WAL, 8); /* one that a does not list */
+    (void)RUN_REFUSED(&w, &w.b, "perform_verify main stub://a", ZS_DIVERGED);
+    CHECK_ROW(&w.a, "branch_verify", "done", false);
+    (void)RUN_OK(&w.b, "perform_push main stub://a copy", "absent");
+    e = RUN_REFUSED(&w, &w.a, "perform_verify main stub://a copy", ZS_DIVERGED);
+    CU_ASSERT(strstr(e.hint, "\"zenith verify main\" here") != NULL);
+    CU_ASSERT(strstr(e.hint, "\"zenith verify copy\" on the far side") != NULL);
     world_close(&w);
 }
 
