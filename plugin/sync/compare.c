@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define STACK_MAX (16u * SUMS_MAX)
+#define END_MS    5000 /* all that is left to the far side then is to say that it is done */
 
 /* A range in which the sides differ. */
 struct range {
@@ -339,13 +340,17 @@ static int run(struct compare *c, struct zs_error *e)
     return ZS_OK;
 }
 
-/* The far command ends well, too, whatever was found. */
+/* The far command ends well, too, whatever was found; it is waited for, as one whose client
+ * has hung up would fail. */
 static void end(struct compare *c)
 {
+    struct conn *conn = c->job->reader.conn;
     struct zs_error unheard = {0};
+    struct message m;
+    bool came = false;
     c->ask.done = true;
-    if (send_ask(c, &unheard) == ZS_OK)
-        (void)conn_finish(c->job->reader.conn, &unheard);
+    if (send_ask(c, &unheard) == ZS_OK && conn_finish(conn, &unheard) == ZS_OK)
+        (void)conn_recv_soon(conn, END_MS, &came, &m, &unheard);
 }
 
 int compare_run(const struct compare_job *job, struct compare_result *result, struct zs_error *e)
