@@ -14,8 +14,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,7 +81,8 @@ static void relay(int fd)
     relay_errors(text, stderr);
 }
 
-int program_run(const struct program *p, const char *input, int *status, struct zs_error *e)
+/* out: its standard output; -1: our own. */
+static int run(const struct program *p, const char *input, int out, int *status, struct zs_error *e)
 {
     CLEANUP(fd_close) int from = -1;
     CLEANUP(fd_close) int errors = memfd_create("errors", MFD_CLOEXEC);
@@ -104,6 +107,8 @@ int program_run(const struct program *p, const char *input, int *status, struct 
         rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
     if (rc == 0 && from >= 0)
         rc = posix_spawn_file_actions_adddup2(&actions, from, STDIN_FILENO);
+    if (rc == 0 && out >= 0)
+        rc = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
     if (rc == 0)
@@ -119,4 +124,25 @@ int program_run(const struct program *p, const char *input, int *status, struct 
     relay(errors);
     *status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
     return ZS_OK;
+}
+
+int program_run(const struct program *p, const char *input, int *status, struct zs_error *e)
+{
+    return run(p, input, -1, status, e);
+}
+
+int program_ask(const struct program *p, char **text, int *status, struct zs_error *e)
+{
+    CLEANUP(fd_close) int out = memfd_create("output", MFD_CLOEXEC);
+    struct stat st;
+    if (out < 0)
+        return error_errno(e, errno, "cannot make room for what %s says", p->path);
+    TRY(run(p, NULL, out, status, e));
+    if (fstat(out, &st) != 0)
+        return error_errno(e, errno, "cannot read what %s said", p->path);
+    *text = calloc(1, (size_t)st.st_size + 1);
+    if (*text == NULL)
+        return error_memory(e);
+    ssize_t n = pread(out, *text, (size_t)st.st_size, 0);
+    return n >= 0 ? ZS_OK : error_errno(e, errno, "cannot read what %s said", p->path);
 }

@@ -29,4 +29,7 @@ int program_exec(const struct program *p, struct zs_error *e);
  * then written to ours (relay.h). */
 int program_run(const struct program *p, const char *input, int *status, struct zs_error *e);
 
+/* The same without input, and what it wrote to standard output is *text, the caller's. */
+int program_ask(const struct program *p, char **text, int *status, struct zs_error *e);
+
 #endif

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int run_program(struct cli *c, const char *verb, const char *password, struct zs_error *e)
+/* text: where what it says goes; NULL: to standard output. */
+static int run_program(struct cli *c, const char *verb, const char *password, char **text,
+                       struct zs_error *e)
 {
     CLEANUP(repo_close) struct repo repo = {.fd = -1};
     struct program p;
@@ -27,7 +29,8 @@ static int run_program(struct cli *c, const char *verb, const char *password, st
         program_add(&p, "--"); /* a name that begins with '-' is the program's to refuse */
         program_add(&p, c->args[0]);
     }
-    return program_run(&p, password, &c->status, e);
+    return text == NULL ? program_run(&p, password, &c->status, e)
+                        : program_ask(&p, text, &c->status, e);
 }
 
 static void tell(const struct cli *c, const char *done)
@@ -50,21 +53,74 @@ static int run_add(struct cli *c, struct zs_error *e)
     TRY_REPO(&repo, c, e); /* before somebody types a password in vain */
     int rc = password_read(c->args[0], c->password_stdin, password, e);
     if (rc == ZS_OK)
-        rc = run_program(c, "add", password, e);
+        rc = run_program(c, "add", password, NULL, e);
     explicit_bzero(password, sizeof password);
     if (rc == ZS_OK && c->status == 0)
         tell(c, "added");
     return rc;
 }
 
+/* The next line, "NAME ROLE", taken apart in place.  False: there is none. */
+static bool next_user(char **text, const char **name, const char **role)
+{
+    char *line = strsep(text, "\n"), *blank = line == NULL ? NULL : strrchr(line, ' ');
+    if (blank == NULL)
+        return false;
+    *blank = '\0';
+    *name = line;
+    *role = blank + 1;
+    return true;
+}
+
+static int list_json(char *text, struct zs_error *e)
+{
+    const char *name = NULL, *role = NULL;
+    cJSON *array = cJSON_CreateArray();
+    while (array != NULL && next_user(&text, &name, &role)) {
+        cJSON *object = cJSON_CreateObject();
+        if (object == NULL || cJSON_AddStringToObject(object, "name", name) == NULL ||
+            cJSON_AddStringToObject(object, "role", role) == NULL ||
+            cJSON_AddItemToArray(array, object) == 0) {
+            cJSON_Delete(object);
+            cJSON_Delete(array);
+            array = NULL;
+        }
+    }
+    return print_json(array, e);
+}
+
+static int list_text(char *text, struct zs_error *e)
+{
+    static const bool right[] = {false, false};
+    CLEANUP(table_fini) struct table t = {.columns = 2};
+    const char *name = NULL, *role = NULL;
+    table_add(&t, "NAME");
+    table_add(&t, "ROLE");
+    while (next_user(&text, &name, &role)) {
+        table_add(&t, name);
+        table_add(&t, role);
+    }
+    return table_print(&t, right, e);
+}
+
 static int run_list(struct cli *c, struct zs_error *e)
 {
-    return run_program(c, "list", NULL, e);
+    CLEANUP(free_ptr) char *text = NULL;
+    int rc = run_program(c, "list", NULL, &text, e);
+    if (rc != ZS_OK || c->status != 0)
+        return rc;
+    if (c->json)
+        return list_json(text, e);
+    if (text[0] != '\0')
+        return list_text(text, e);
+    (void)fprintf(stderr, "zenith: there are no users yet\n"
+                          "  hint: Add one with: zenith user add NAME --role read|write|admin\n");
+    return ZS_OK;
 }
 
 static int run_remove(struct cli *c, struct zs_error *e)
 {
-    int rc = run_program(c, "remove", NULL, e);
+    int rc = run_program(c, "remove", NULL, NULL, e);
     if (rc == ZS_OK && c->status == 0)
         tell(c, "removed");
     return rc;
@@ -78,6 +134,11 @@ static const struct argp_option add_options[] = {
     TAKES_NO_MORE,
 };
 static const struct argp_option plain_options[] = {TAKES_DIR, TAKES_NO_MORE};
+static const struct argp_option list_options[] = {
+    TAKES_DIR,
+    {"json", OPTION_JSON, NULL, 0, "Print JSON", 0},
+    TAKES_NO_MORE,
+};
 
 const struct cli_command command_user_add = {
     .name = "user add",
@@ -99,7 +160,7 @@ const struct cli_command command_user_list = {
     .args = "",
     .summary = "Show who may log in, and their roles.",
     .help = "Example:\n  zenith user list",
-    .options = plain_options,
+    .options = list_options,
     .run = run_list,
 };
 const struct cli_command command_user_remove = {

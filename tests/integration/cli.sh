@@ -111,11 +111,18 @@ z A user add writer --role write --password-stdin <<<"secret1" >/dev/null
 zenith -D A user list
 must "user list shows name and role" outputs 'writer.*write'
 must "user list shows no verifier" not outputs 'SCRAM'
+zenith -D A user list --json
+must "user list --json is a list of objects" outputs '"name": *"writer"'
+must "with roles" outputs '"role": *"write"'
 zenith -D A user add writer --role king --password-stdin
 must "an unknown role is refused" exits 2
 zenith -D A user remove writer
 must "user remove works" exits 0
 must "and says so" outputs 'removed writer'
+zenith -D A user list
+must "without users it says how one is added" says 'hint: .*zenith user add NAME --role'
+zenith -D A user list --json
+must "as JSON it is an empty list" outputs '^\[ *\]$'
 zenith -D A user remove writer
 must "a user that is gone cannot be removed" exits 1
 must "and zenith says so" grep -q '^zenith: ' "$WORK/.err"
@@ -163,7 +170,7 @@ if [ "$(id -u)" -eq 0 ]; then
     ln -s "$WORK/elsewhere" R/.zenith/users.new
     "$BUILD/zenith" -D R user add alice --role read --password-stdin <<<pw >/dev/null 2>&1
     zenith -D R user list
-    must "root adds a user to another user's repository" outputs 'alice read'
+    must "root adds a user to another user's repository" outputs 'alice +read'
     must "what stood in the way is not followed" same "$(cat elsewhere)" "do not touch"
     zenith -D R origin add far "postgresql://w:r@127.0.0.1:3"
     must "and an origin" exits 0
