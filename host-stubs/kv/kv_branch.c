@@ -85,7 +85,8 @@ static bool space_is_shown(struct kv *kv, uint64_t space)
 
 /* Whole files go at once; what shares files with others is covered by a tombstone and
  * leaves with the next compaction, which is asked for.  The order matters: the note
- * that the space is dead goes last. */
+ * that the space is dead goes last.  Without room for a flush, which would stop the engine,
+ * the rest waits for the next start. */
 static int reclaim(struct kv *kv, uint64_t space, struct zs_error *e)
 {
     struct kv_key from = kv_key_space(KV_TAG_RECORD, space);
@@ -94,6 +95,8 @@ static int reclaim(struct kv *kv, uint64_t space, struct zs_error *e)
     char *error = NULL;
     rocksdb_delete_file_in_range(kv->db, from.bytes, from.len, to.bytes, to.len, &error);
     TRY(engine_check(error, "remove a branch's files", e));
+    if (!engine_has_room(kv, RESERVE_FLUSH))
+        return ZS_OK;
 
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     if (batch == NULL)

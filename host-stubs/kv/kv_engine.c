@@ -44,7 +44,8 @@ int engine_check(char *error, const char *doing, struct zs_error *e)
     if (error == NULL)
         return ZS_OK;
     const char *sqlstate = sqlstate_of(error);
-    error_set(e, sqlstate, "could not %s", doing);
+    bool full = strcmp(sqlstate, ZS_DISK_FULL) == 0;
+    error_set(e, sqlstate, "could not %s%s", doing, full ? ": the disk is full" : "");
     error_detail(e, "The storage engine says: %s", error);
     rocksdb_free(error);
     return error_hint(e, "%s", hint_of(sqlstate));

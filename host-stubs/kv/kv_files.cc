@@ -6,14 +6,20 @@
 #include <new>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
 #include <string>
 
 using namespace rocksdb;
 
-/* The C API makes none of these over a file system of one's own; as in RocksDB's c.cc. */
+/* As in RocksDB's c.cc: the C API makes no environment over a file system of one's own, and
+ * no listener. */
 struct rocksdb_env_t {
     Env *rep;
     bool is_default;
+};
+struct rocksdb_options_t {
+    Options rep;
 };
 
 namespace
@@ -23,6 +29,24 @@ struct state {
     std::string stages; /* the folder of the stages, with a slash behind */
     std::atomic<bool> manifest_failed{false};
     std::atomic<bool> stage_unreadable{false};
+    std::atomic<bool> stopped{false};
+};
+
+class Listener : public EventListener
+{
+  public:
+    explicit Listener(std::shared_ptr<state> shared) : s(std::move(shared))
+    {
+    }
+    void OnBackgroundError(BackgroundErrorReason why, Status *error) override
+    {
+        (void)why;
+        if (error->severity() >= Status::Severity::kHardError)
+            s->stopped = true;
+    }
+
+  private:
+    std::shared_ptr<state> s;
 };
 
 bool begins(const std::string &text, const std::string &with)
@@ -121,9 +145,9 @@ class Folder : public FSDirectoryWrapper
 class Files : public FileSystemWrapper
 {
   public:
-    explicit Files(const char *stage_dir) : FileSystemWrapper(FileSystem::Default())
+    explicit Files(std::shared_ptr<state> shared)
+        : FileSystemWrapper(FileSystem::Default()), owned(std::move(shared)), s(*owned)
     {
-        s.stages = std::string(stage_dir) + "/";
     }
     const char *Name() const override
     {
@@ -177,12 +201,14 @@ class Files : public FileSystemWrapper
     }
 
   private:
-    state s;
+    std::shared_ptr<state> owned;
+    state &s;
 };
 
 } // namespace
 
 struct kv_files {
+    std::shared_ptr<state> shared;
     std::unique_ptr<Env> env;
     rocksdb_env_t handle;
 };
@@ -191,7 +217,9 @@ struct kv_files *kv_files_create(const char *stage_dir)
 {
     try {
         auto files = std::make_unique<kv_files>();
-        files->env = NewCompositeEnv(std::make_shared<Files>(stage_dir));
+        files->shared = std::make_shared<state>();
+        files->shared->stages = std::string(stage_dir) + "/";
+        files->env = NewCompositeEnv(std::make_shared<Files>(files->shared));
         files->handle = {files->env.get(), true};
         return files.release();
     } catch (const std::exception &failure) {
@@ -202,6 +230,12 @@ struct kv_files *kv_files_create(const char *stage_dir)
 void kv_files_use(struct kv_files *files, rocksdb_options_t *options)
 {
     rocksdb_options_set_env(options, &files->handle);
+    options->rep.listeners.push_back(std::make_shared<Listener>(files->shared));
+}
+
+bool kv_files_stopped(const struct kv_files *files)
+{
+    return files->shared->stopped;
 }
 
 void kv_files_destroy(struct kv_files *files)

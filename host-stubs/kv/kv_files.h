@@ -1,5 +1,5 @@
-/* kv_files.h - how the engine reaches its files: as ever, but for two things that RocksDB
- * 7.8 gets wrong when a disk fails while it takes over a stage's files.
+/* kv_files.h - how the engine reaches its files: as ever, but for three things that RocksDB
+ * 7.8 gets wrong around taking over a stage's files.
  *
  *   manifest  A record that was written and could not be synced may be on the disk all the
  *             same.  The engine takes it for absent and removes the files that it names, and
@@ -11,11 +11,18 @@
  *             failed twice lets no file of a stage into the engine until the store is opened
  *             again.
  *
+ *   stopped   An error in the engine's own threads, a flush onto a full disk, stops it until
+ *             it has got over that.  From then on it takes itself for stopped, without an
+ *             error, when it is to take over files, and ends the process over a failed
+ *             assertion.  So once it was stopped, the store lets it take over none
+ *             (kv_stage.c) until it is opened again; what goes through the log goes on.
+ *
  * Threads: any.  Ownership: outlives the engine that uses it. */
 #ifndef HOST_STUBS_KV_FILES_H
 #define HOST_STUBS_KV_FILES_H
 
 #include <rocksdb/c.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +33,8 @@ struct kv_files;
 /* NULL: out of memory. */
 struct kv_files *kv_files_create(const char *stage_dir);
 void kv_files_use(struct kv_files *files, rocksdb_options_t *options);
+/* Was the engine stopped by an error of its own since it was opened? */
+bool kv_files_stopped(const struct kv_files *files);
 void kv_files_destroy(struct kv_files *files);
 
 #ifdef __cplusplus

@@ -138,12 +138,19 @@ int tails_check(const char *db_dir, struct zs_error *e);
  * engine's files; a removal, which gives space back, needs little. */
 #define RESERVE_COMMIT ((size_t)8 << 20)
 #define RESERVE_REMOVE ((size_t)256 << 10)
+/* What a flush may take: the engine's two buffers. */
+#define RESERVE_FLUSH ((size_t)32 << 20)
 
 /* A write failed, which e tells: no other follows until the server is started again, and
  * its hint says so.  Returns ZS_FAIL. */
 int engine_write_failed(struct kv *kv, struct zs_error *e);
 /* 58030, with the same hint, from then on. */
 int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e);
+/* The same; also if it cannot take over files any more (kv_files.h). */
+int engine_takes_files(struct kv *kv, const char *doing, struct zs_error *e);
+
+/* Is there room on the disk? */
+bool engine_has_room(const struct kv *kv, size_t bytes);
 
 /* Write a batch.  53100 if it would not fit, and then nothing was tried. */
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,

@@ -177,7 +177,7 @@ int stage_delete(struct stage *s, const char *key, size_t key_len, struct zs_err
 int stage_ingest(struct stage *s, struct zs_error *e)
 {
     static const char doing[] = "take over the incoming records";
-    TRY(engine_still_writes(s->kv, doing, e));
+    TRY(engine_takes_files(s->kv, doing, e));
     TRY(stage_finish(s, e));
     for (size_t i = 0; i < s->nfiles; i++)
         TRY(tail_check(s->files[i], e));

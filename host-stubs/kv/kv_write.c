@@ -5,10 +5,15 @@
  * other follows until the store is opened again, which recovers.  The same holds once it
  * could not take over a file.
  * Threads: any. */
+#include "kv/kv_files.h"
 #include "kv/kv_internal.h"
 
 #include <errno.h>
 #include <sys/statvfs.h>
+
+#define AGAIN_HINT                                                                                 \
+    "See that the disk is sound and has room, then start the server again: zenith stop, zenith "   \
+    "start."
 
 /* Is there room for the batch, and for what the engine writes on its own account? */
 static int check_room(const struct kv *kv, size_t bytes, size_t reserve, const char *doing,
@@ -26,19 +31,33 @@ static int check_room(const struct kv *kv, size_t bytes, size_t reserve, const c
     return error_hint(e, "Free space on the disk of the repository and try again.");
 }
 
+bool engine_has_room(const struct kv *kv, size_t bytes)
+{
+    struct zs_error ignored;
+    return check_room(kv, bytes, 0, "", &ignored) == ZS_OK;
+}
+
 int engine_write_failed(struct kv *kv, struct zs_error *e)
 {
     atomic_store(&kv->write_failed, true);
-    return error_hint(e, "See that the disk is sound and has room, then start the server "
-                         "again: zenith stop, zenith start.");
+    return error_hint(e, AGAIN_HINT);
+}
+
+static int failed_before(const char *doing, struct zs_error *e)
+{
+    error_set(e, ZS_IO_ERROR, "could not %s: a write to this store failed before", doing);
+    return error_hint(e, AGAIN_HINT);
 }
 
 int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e)
 {
-    if (!atomic_load(&kv->write_failed))
-        return ZS_OK;
-    error_set(e, ZS_IO_ERROR, "could not %s: a write to this store failed before", doing);
-    return engine_write_failed(kv, e);
+    return atomic_load(&kv->write_failed) ? failed_before(doing, e) : ZS_OK;
+}
+
+int engine_takes_files(struct kv *kv, const char *doing, struct zs_error *e)
+{
+    TRY(engine_still_writes(kv, doing, e));
+    return kv_files_stopped(kv->files) ? failed_before(doing, e) : ZS_OK;
 }
 
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,

@@ -37,6 +37,7 @@
 #define INBOX_AHEAD   ((size_t)1 << 20) /* a sender looks for more only below this */
 #define MESSAGE_SLACK (1u << 20)        /* TLS and TCP framing of one message, and more */
 #define TLS_READS     4
+#define LOOK_AGAIN_NS ((int64_t)1000000000)
 
 static const uint32_t message_max = ZS_MESSAGE_MAX;
 static const size_t inbox_max = (size_t)32 << 20;
@@ -221,14 +222,18 @@ static int look_in(struct channel *c, struct zs_error *e)
 
 /* ---- sending ------------------------------------------------------------------------ */
 
-/* Wait, unlocked, until the socket takes more or has something. */
+/* Wait, unlocked, until the socket takes more or has something; not for long, as libpq that
+ * had no memory for an answer leaves it in its buffer and takes it for one that is not whole:
+ * callers look again. */
 static int wait_unlocked(struct channel *c, short events, int64_t until_ns, bool *ready,
                          bool with_wake, struct zs_error *e)
 {
     struct pollfd fds[2] = {{.fd = PQsocket(c->conn), .events = events},
                             {.fd = c->wake, .events = POLLIN}};
+    int64_t again_ns = clock_now_ns() + LOOK_AGAIN_NS;
+    bool soon = until_ns != 0 && until_ns < again_ns;
     (void)pthread_mutex_unlock(&c->lock);
-    int rc = wait_ready(c->cancel, until_ns, fds, with_wake ? 2 : 1, e);
+    int rc = wait_ready(c->cancel, soon ? until_ns : again_ns, fds, with_wake ? 2 : 1, e);
     (void)pthread_mutex_lock(&c->lock);
     uint64_t count;
     if (with_wake)
@@ -365,7 +370,7 @@ static int32_t recv_locked(struct channel *c, int64_t until_ns, const void **msg
         int rc = wait_unlocked(c, POLLIN, until_ns, &ready, true, e);
         c->receiving = false;
         TRY(rc);
-        if (!ready)
+        if (!ready && until_ns != 0 && clock_now_ns() >= until_ns)
             return ZS_RECV_NOTHING;
     }
 }

@@ -36,20 +36,38 @@ static const char *field(const PGresult *result, int code)
     return text == NULL ? "" : text;
 }
 
+/* Does it tell of the server that it comes from, of its disk or memory? */
+static bool is_of_the_server(const char *sqlstate)
+{
+    return strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "58", 2) == 0 ||
+           strncmp(sqlstate, "XX", 2) == 0;
+}
+
+int far_error_fields(const char *sqlstate, const char *message, const char *detail,
+                     const char *hint, const char *far, struct zs_error *e)
+{
+    bool sound = is_sqlstate(sqlstate) && sqlstate[5] == '\0' && strcmp(sqlstate, "00000") != 0;
+    bool there = sound && is_of_the_server(sqlstate);
+    sqlstate = sound ? sqlstate : ZS_INTERNAL_ERROR;
+    if (message[0] == '\0')
+        error_set(e, sqlstate, "%s reported an error and did not say which", far);
+    else
+        error_set(e, sqlstate, "%s%s%s%s", there ? "the far server " : "", there ? far : "",
+                  there ? ": " : "", message);
+    error_detail(e, "%s", detail);
+    if (hint[0] == '\0' && error_is(e, ZS_SYNTAX_ERROR))
+        hint = NO_PAGESERVER;
+    return error_hint(e, "%s%s", there && hint[0] != '\0' ? "On the far server: " : "", hint);
+}
+
 int far_error_result(const PGresult *result, const char *far, struct zs_error *e)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (sqlstate == NULL)
         return far_error_lost(PQresultErrorMessage(result), far, e);
-    bool sound = is_sqlstate(sqlstate) && sqlstate[5] == '\0' && strcmp(sqlstate, "00000") != 0;
-    error_set(e, sound ? sqlstate : ZS_INTERNAL_ERROR, "%s",
-              field(result, PG_DIAG_MESSAGE_PRIMARY));
-    if (e->message[0] == '\0')
-        error_set(e, e->sqlstate, "%s reported an error and did not say which", far);
-    error_detail(e, "%s", field(result, PG_DIAG_MESSAGE_DETAIL));
-    const char *hint = field(result, PG_DIAG_MESSAGE_HINT);
-    bool unknown = hint[0] == '\0' && error_is(e, ZS_SYNTAX_ERROR);
-    return error_hint(e, "%s", unknown ? NO_PAGESERVER : hint);
+    return far_error_fields(sqlstate, field(result, PG_DIAG_MESSAGE_PRIMARY),
+                            field(result, PG_DIAG_MESSAGE_DETAIL),
+                            field(result, PG_DIAG_MESSAGE_HINT), far, e);
 }
 
 int far_error_lost(const char *text, const char *far, struct zs_error *e)

@@ -7,9 +7,14 @@
 #include <libpq-fe.h>
 #include <zenith-sync/types.h>
 
-/* An error result: SQLSTATE, message, detail and hint untouched.  One that libpq made
- * itself (no SQLSTATE) is 08006 and names `far`.  Returns ZS_FAIL. */
+/* An error result: SQLSTATE, message, detail and hint untouched, but that of one over
+ * there itself (its disk, its memory, its files: 53, 58, XX) names `far`, in front of the
+ * message, as it could be taken for one of this server's.  One that libpq made itself (no
+ * SQLSTATE) is 08006 and names `far`, too.  Returns ZS_FAIL. */
 int far_error_result(const PGresult *result, const char *far, struct zs_error *e);
+/* The same of an error's fields, "" where there is none. */
+int far_error_fields(const char *sqlstate, const char *message, const char *detail,
+                     const char *hint, const char *far, struct zs_error *e);
 
 /* The connection broke; `text` is libpq's.  08006.  Returns ZS_FAIL. */
 int far_error_lost(const char *text, const char *far, struct zs_error *e);

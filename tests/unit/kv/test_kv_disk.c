@@ -1,13 +1,18 @@
-/* test_kv_disk.c - a disk that fails while the engine takes over a stage's files.
+/* test_kv_disk.c - a disk that fails while the engine takes over a stage's files, or before.
  *
  * A child makes a branch as a stage while the n-th sync of the manifest, or the n-th read of
  * the stage, fails, for each n there is; then it ends at once, as of a power cut.  The store
  * opens again, its other branch is whole, and the new one is whole or not there; whole, if
  * the child was told so.
  *
+ * Another child's flush does not fit on the disk.  Once the engine has got over that, it
+ * would end the process when it is to take over files: it is not let.
+ *
  * The calls are RocksDB's: those of a program come before the C library's.  Children are
  * this program again, executed: RocksDB's threads do not outlive a fork. */
 #include "fixture.h"
+
+#include "kv/kv_internal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,7 +50,7 @@ static bool due(const char *call, int fd)
     if (strstr(path, fault.path) == NULL)
         return false;
     unsigned n = atomic_fetch_add(&calls, 1) + 1;
-    errno = EIO;
+    errno = strcmp(call, "write") == 0 ? ENOSPC : EIO;
     return n == nth || (fault.again && n > nth);
 }
 
@@ -57,6 +62,47 @@ PUBLIC int fdatasync(int fd)
 PUBLIC ssize_t pread(int fd, void *buf, size_t n, off_t at)
 {
     return due("pread", fd) ? -1 : (ssize_t)syscall(SYS_pread64, fd, buf, n, at);
+}
+
+PUBLIC ssize_t write(int fd, const void *buf, size_t n)
+{
+    return due("write", fd) ? -1 : (ssize_t)syscall(SYS_write, fd, buf, n);
+}
+
+static bool flushes(struct kv *kv)
+{
+    char *error = NULL;
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    rocksdb_flush(kv->db, options, &error);
+    rocksdb_flushoptions_destroy(options);
+    bool done = error == NULL;
+    rocksdb_free(error);
+    return done;
+}
+
+/* "--flush DIR": a flush fails, and works again when the engine has seen that there is room. */
+_Noreturn static void flush_main(const char *dir)
+{
+    enum { PAUSE_US = 20000, TRIES = 3000 };
+    struct zs_error e = {0};
+    struct kv *kv = NULL;
+    if (kv_open(dir, 0, &kv, &e) != ZS_OK ||
+        try_write_pages(kv_store(kv), "small", 0, 1, 1, 0, &e) != ZS_OK)
+        _exit(BROKEN);
+    fault = (struct fault){"write", ".sst", false};
+    nth = 1;
+    atomic_store(&armed, true);
+    bool failed = !flushes(kv);
+    bool again = false;
+    for (int i = 0; i < TRIES && !again; i++) {
+        (void)usleep(PAUSE_US);
+        again = flushes(kv);
+    }
+    int rc = try_write_pages(kv_store(kv), "new", 0, PAGES, 1, BULK, &e);
+    bool refused = rc != ZS_OK && strcmp(e.sqlstate, ZS_IO_ERROR) == 0 &&
+                   strstr(e.hint, "start the server again") != NULL;
+    rc = try_write_pages(kv_store(kv), "log", 0, 1, 1, 0, &e);
+    _exit(failed && again && refused && rc == ZS_OK ? FIRED : BROKEN);
 }
 
 /* "--write DIR CALL PATH AGAIN N".  No CU_ASSERT in a child. */
@@ -132,12 +178,38 @@ static void test_a_read_of_the_stage(void)
     sweep(&(const struct fault){"pread", "/stage/", true});
 }
 
+static void test_a_flush_onto_a_full_disk(void)
+{
+    struct fixture store = fixture_open();
+    struct zs_error e = {0};
+    int status = 0;
+    write_pages(kv_store(store.kv), "old", 0, PAGES, 1, BULK);
+    kv_close(store.kv);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execl("/proc/self/exe", "test_kv_disk", "--flush", store.dir, (char *)NULL);
+        _exit(BROKEN);
+    }
+    CU_ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid);
+    CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == FIRED);
+    ASSERT_OK(kv_open(store.dir, 0, &store.kv, &e));
+    check_branch(kv_store(store.kv), "old", PAGES);
+    check_branch(kv_store(store.kv), "small", 1);
+    check_branch(kv_store(store.kv), "log", 1);
+    write_pages(kv_store(store.kv), "new", 0, PAGES, 1, BULK);
+    fixture_close(&store);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
         {"a failed sync of the manifest loses nothing", test_a_sync_of_the_manifest},
         {"a failed read of a stage loses nothing", test_a_read_of_the_stage},
+        {"a flush onto a full disk ends neither the process nor a branch",
+         test_a_flush_onto_a_full_disk},
     };
+    if (argc == 3 && strcmp(argv[1], "--flush") == 0)
+        flush_main(argv[2]);
     if (argc == 7 && strcmp(argv[1], "--write") == 0) {
         fault = (struct fault){argv[3], argv[4], strcmp(argv[5], "again") == 0};
         nth = (unsigned)strtoul(argv[6], NULL, 10);

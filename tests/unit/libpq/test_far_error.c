@@ -76,6 +76,37 @@ static void test_login_texts(void)
     }
 }
 
+/* Whose disk is full must be told to the one who typed the command. */
+static void test_what_a_far_server_says_of_itself_names_it(void)
+{
+    static const struct {
+        const char *sqlstate, *message, *hint, *want_sqlstate, *want, *want_hint;
+    } cases[] = {
+        {"53100", "the disk is full", "Free space.", "53100",
+         "the far server h:1: the disk is full", "On the far server: Free space."},
+        {"58030", "could not read", "", "58030", "the far server h:1: could not read", ""},
+        {"XX001", "damaged", "Check.", "XX001", "the far server h:1: damaged",
+         "On the far server: Check."},
+        {"53200", "", "", "53200", "h:1 reported an error and did not say which", ""},
+        {"ZS001", "the far branch is ahead", "Pull.", "ZS001", "the far branch is ahead", "Pull."},
+        {"5310", "short", "", "XX000", "short", ""},
+        {"00000", "success?", "", "XX000", "success?", ""},
+        {"42601", "what?", "", "42601", "what?",
+         "PostgreSQL itself may listen there, and no pageserver: check the host and the port in "
+         "the URI."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        CU_ASSERT_EQUAL(far_error_fields(cases[i].sqlstate, cases[i].message, "of it",
+                                         cases[i].hint, "h:1", &e),
+                        ZS_FAIL);
+        ASSERT_TEXT(e.sqlstate, cases[i].want_sqlstate);
+        ASSERT_TEXT(e.message, cases[i].want);
+        ASSERT_TEXT(e.detail, "of it");
+        ASSERT_TEXT(e.hint, cases[i].want_hint);
+    }
+}
+
 static void test_result_without_fields(void)
 {
     struct zs_error e = {0};
@@ -99,5 +130,6 @@ static void test_long_text_is_cut_at_a_character(void)
 }
 
 SUITE("libpq/far_error", {"a refused login has its SQLSTATE and its sentence", test_login_texts},
+      {"what a far server says of itself names it", test_what_a_far_server_says_of_itself_names_it},
       {"an error that libpq made is a lost connection", test_result_without_fields},
       {"a long text is cut between two characters", test_long_text_is_cut_at_a_character})
