@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "model/key.h"
 #include "model/lsn.h"
+#include "sync/answers.h"
 #include "sync/cancel.h"
 #include "sync/history.h"
 
@@ -184,6 +185,10 @@ static int receive_state(struct compare *c, struct zs_error *e)
     TRY(conn_await(c->job->reader.conn, PEER_ANSWERS, "STATE", &m, e));
     TRY(message_expect(&m, MESSAGE_STATE, e));
     TRY(state_decode(m.body, m.body_bytes, &c->state, e));
+    if (!c->state.exists)
+        return error_set(e, ZS_PROTOCOL_VIOLATION,
+                         "the far side compares, and says that it has no such branch");
+    TRY(answers_state(&c->state, e));
     r->near_lsn = mine->last_valid_lsn;
     r->far_lsn = c->state.last.lsn;
     r->to_lsn = r->near_lsn < r->far_lsn ? r->near_lsn : r->far_lsn;

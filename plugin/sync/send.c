@@ -96,7 +96,8 @@ static int try_resume(const struct send_job *job, const struct state_message *st
                 r->to.lsn <= mine->last_valid_lsn && r->lsn > state->last.lsn;
     if (fits)
         TRY(history_find(job->snapshot, r->to.lsn, &fits, &y, e));
-    if (!fits || !digest_equal(y.digest, r->to.digest)) {
+    if (!fits || !digest_equal(y.digest, r->to.digest) || r->records > y.records ||
+        r->bytes > y.bytes) {
         progress_say(job->progress, "what the receiver kept of an interrupted transfer does not "
                                     "fit this branch any more: it starts again");
         return ZS_OK;

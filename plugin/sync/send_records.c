@@ -270,5 +270,6 @@ int send_records(const struct send_job *job, const struct state_message *state,
         TRY(send_parcel(job, &parcel, &line, e));
         batches += parcel.records > 0;
     }
-    return wait_turn(job, &line, 0, e); /* the COMMIT, too, counts */
+    TRY(wait_turn(job, &line, 0, e)); /* the COMMIT, too, counts */
+    return listen_first(job, e);
 }
