@@ -179,31 +179,39 @@ static int send_commit(const struct send_job *job, const struct range *range, st
     return conn_send(job->conn, MESSAGE_COMMIT, text, e);
 }
 
-/* What comes at the end of an offer.  Once COMMIT is out, a failure leaves open what the
- * receiver did. */
-static int receive_done(const struct send_job *job, enum offer_mode mode, struct done_message *done,
-                        struct zs_error *e)
+/* What comes at the end of an offer.  *came tells, of a failure, that something did, and
+ * that this side does not take it. */
+static int hear_done(const struct send_job *job, enum offer_mode mode, struct done_message *done,
+                     bool *came, struct zs_error *e)
 {
     struct message m;
     enum conn_wait wait = mode == OFFER_NONE ? PEER_ANSWERS : PEER_WORKS;
-    int rc = conn_await(job->conn, wait, "DONE", &m, e);
-    while (rc == ZS_OK && m.type == MESSAGE_ACK && mode == OFFER_SEND) {
+    for (;;) {
+        *came = false;
+        TRY(conn_await(job->conn, wait, "DONE", &m, e));
+        *came = true;
+        if (m.type != MESSAGE_ACK || mode != OFFER_SEND)
+            break;
         TRY(send_heard_ack(job, &m, e));
-        rc = conn_await(job->conn, wait, "DONE", &m, e);
     }
-    bool mine = rc != ZS_OK && error_is(e, ZS_CANCELLED) && cancel_requested(job->cancel);
-    bool open = rc != ZS_OK && (mine || error_is(e, ZS_CONNECTION_LOST));
-    if (rc == ZS_OK) {
-        TRY(message_expect(&m, MESSAGE_DONE, e));
-        rc = done_decode(m.body, m.body_bytes, done, e);
-        open = rc != ZS_OK && error_is(e, ZS_CORRUPT);
-    }
-    if (mode == OFFER_SEND && open) {
+    TRY(message_expect(&m, MESSAGE_DONE, e));
+    return done_decode(m.body, m.body_bytes, done, e);
+}
+
+/* Once COMMIT is out, a failure that the far side did not tell leaves open what it did. */
+static int receive_done(const struct send_job *job, enum offer_mode mode, struct done_message *done,
+                        struct zs_error *e)
+{
+    bool came = false;
+    if (hear_done(job, mode, done, &came, e) == ZS_OK)
+        return ZS_OK;
+    bool mine = error_is(e, ZS_CANCELLED) && cancel_requested(job->cancel);
+    if (mode == OFFER_SEND && (came || mine || error_is(e, ZS_CONNECTION_LOST))) {
         error_detail(e, "The commit had been sent: the far branch is either complete or as it "
                         "was before.");
         error_hint(e, "Run the same command again: it finds out, and sends what is missing.");
     }
-    return rc;
+    return ZS_FAIL;
 }
 
 /* One pass over the range.  *complete is false if the change map was used and missed

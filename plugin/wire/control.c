@@ -2,6 +2,7 @@
 #include "wire/control.h"
 
 #include "base/bytes.h"
+#include "base/rate.h"
 #include "wire/json.h"
 
 #include <string.h>
@@ -114,6 +115,8 @@ static void state_read(struct json_in *j, void *out)
     m->encodings = json_small_or(j, "encodings", 1);
     m->encoding = json_small_or(j, "encoding", 0);
     m->max_rate_bps = json_u64_or(j, "max_rate", 0);
+    if (m->max_rate_bps > 0 && m->max_rate_bps < RATE_LEAST_BPS)
+        j->wrong = j->wrong == NULL ? "max_rate" : j->wrong;
     m->timeline = json_timeline(j, "timeline");
     (void)json_text_or(j, "branch", m->branch, sizeof m->branch);
     m->last = json_point(j, "last");

@@ -52,7 +52,7 @@ struct state_message {
     bool dry_run;                   /* a verdict and an estimate, nothing else */
     uint32_t encodings;             /* what it reads: BATCH_READS_ALL or a part */
     uint32_t encoding;              /* what it asks for; one that is not known is none */
-    uint64_t max_rate_bps;          /* of the bytes on the wire; 0 no limit */
+    uint64_t max_rate_bps;          /* on the wire; 0 no limit, or at least RATE_LEAST_BPS */
     struct zs_timeline_id timeline; /* zero if the branch does not exist */
     /* In a command, which branch it is for, once more and under the checksum; else "". */
     char branch[ZS_BRANCH_NAME_MAX + 1];

@@ -108,7 +108,10 @@ static void test_a_resume_point_that_cannot_be_is_refused(void)
         {BASE ",\"max_rate\":\"/5\"}", "max_rate"},
         {BASE ",\"max_rate\":\":5\"}", "max_rate"},
         {BASE ",\"max_rate\":\"0\"}", NULL},
-        {BASE ",\"max_rate\":\"9\"}", NULL},
+        {BASE ",\"max_rate\":\"9\"}", "max_rate"}, /* a page would take a quarter of an hour */
+        {BASE ",\"max_rate\":\"16383\"}", "max_rate"},
+        {BASE ",\"max_rate\":\"16384\"}", NULL},
+        {BASE ",\"max_rate\":\"16399\"}", NULL},
         {BASE ",\"encodings\":0}", NULL},
         {BASE ",\"encodings\":4294967295}", NULL},
         {BASE ",\"encodings\":4294967296}", "encodings"},
