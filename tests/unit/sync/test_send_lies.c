@@ -83,6 +83,11 @@ static void goes_on_beyond_its_end(struct scene *s)
 {
     s->state.resume = (struct resume_point){.present = true, .to = {.lsn = 0x10}, .lsn = 0x11};
 }
+static void goes_on(struct scene *s)
+{
+    s->state.resume = (struct resume_point){
+        .present = true, .to = history_last(&s->snapshot), .lsn = 1, .records = 1, .bytes = 8192};
+}
 static void farther_than_the_sender(struct scene *s)
 {
     at_800(s);
@@ -215,6 +220,10 @@ static const struct lie lies[] = {
      0},
     {"ACKs that repeat behind COMMIT", NULL, 'C', 1, ack_twice, REFUSED, "no more than", 0},
     {"an ACK where nothing was sent", NULL, 'O', 1, ack_one, REFUSED, "ACK where DONE", true},
+    {"it kept more than it said", goes_on, 'O', 1, ack_a_record_more, REFUSED, "said 1 of", 0},
+    {"it keeps silent of what it kept", goes_on, 'O', 1, alive, ZS_CONNECTION_LOST,
+     "ACK of what was kept is due", 0},
+    {"DONE for what it kept", goes_on, 'O', 1, done_as_if_sent, REFUSED, "DONE where ACK", 0},
     {"DONE before any record", NULL, 'O', 1, done_as_if_sent, REFUSED, "sent DONE in the middle",
      0},
     {"DONE between records", NULL, 'B', 2, done_as_if_sent, REFUSED, "sent DONE in the middle", 0},
@@ -293,6 +302,17 @@ static void test_what_comes_behind_done_changes_nothing(void)
     scene_close(&s);
 }
 
+/* A receiver whose stage is taken says so before records come. */
+static bool kept_is_taken; /* the test's own */
+
+static int32_t keep_and_answer(void *self, const void *msg, uint64_t len, struct zs_error *e)
+{
+    TRY(hear_and_answer(self, msg, len, e));
+    if (*(const char *)msg == 'O' && passed++ == 0 && kept_is_taken)
+        say_ack(self, 1, 8192);
+    return ZS_OK;
+}
+
 /* The last OFFER and COMMIT of those that came. */
 static void last_words(struct scene *s, struct offer_message *offer, struct commit_message *commit)
 {
@@ -331,6 +351,9 @@ static void test_lies_about_what_was_kept_cost_the_liar_the_rest(void)
         r->records = lie == RECORDS ? UINT64_MAX : 1;
         r->bytes = lie == BYTES ? UINT64_MAX : 8192;
         r->to.lsn += lie == TOO_FAR;
+        passed = 0;
+        kept_is_taken = lie == SUM || lie == KEY; /* which nothing tells before all was read */
+        s.conn.channel.send = keep_and_answer;
         ASSERT_OK(run(&s, (struct send_job){0}, true, &o, &e));
         struct offer_message offer = {.resume = true};
         struct commit_message commit = {0};
