@@ -208,6 +208,14 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(SUPPORT) \
 
 include tests/crash/crash.mk
 
+# What the command line does by itself.
+CRASH_CLI := $(BUILD)/tests/crash/test_cli
+CRASH += $(CRASH_CLI)
+$(CRASH_CLI): $(call objects_of,tests/crash/test_cli.c tests/crash/alloc.c) $(SUPPORT) \
+		$(call archives,$(uses_cli))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_TEST)
+
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replay_%)
 # Plays hostile peers against a running server (tests/integration/hostile_peer.sh).

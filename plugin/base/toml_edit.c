@@ -80,7 +80,7 @@ static bool place(FILE *f, const struct scan *sc, enum placing placing, const ch
         if (!sc->has_inline || sc->npieces > 0)
             return false;
         size_t end = sc->inline_close;
-        while (end > 0 && scan_blank(sc->s[end - 1]))
+        while (scan_blank(sc->s[end - 1])) /* as far as the '{' */
             end--;
         put_range(f, sc, 0, end);
         (void)fputs(sc->inline_empty ? " " : ", ", f);
@@ -143,14 +143,12 @@ static bool place(FILE *f, const struct scan *sc, enum placing placing, const ch
     return false;
 }
 
-/* Finish a memory stream. */
-static int finish(FILE **f, struct zs_error *e)
+/* Finish a memory stream: without memory there is no text then, though fclose says nothing. */
+static int finish(FILE **f, char *const *text, struct zs_error *e)
 {
-    bool failed = ferror(*f) != 0;
-    if (fclose(*f) != 0)
-        failed = true;
+    int rc = fclose(*f);
     *f = NULL;
-    return failed ? error_memory(e) : ZS_OK;
+    return rc != 0 || *text == NULL ? error_memory(e) : ZS_OK;
 }
 
 static int check_utf8(const char *value, struct zs_error *e)
@@ -161,7 +159,7 @@ static int check_utf8(const char *value, struct zs_error *e)
     if (f == NULL)
         return error_memory(e);
     put_setting(f, "k", value);
-    TRY(finish(&f, e));
+    TRY(finish(&f, &text, e));
     struct toml_doc *t = NULL;
     if (toml_parse(text, len, "value", &t, e) != ZS_OK)
         return error_is(e, ZS_OUT_OF_MEMORY)
@@ -216,7 +214,7 @@ int toml_set_string(const struct toml_doc *t, const char *const *path, const cha
         if (f == NULL)
             return error_memory(e);
         bool open = place(f, &sc, placing, value);
-        TRY(finish(&f, e));
+        TRY(finish(&f, &text, e));
         if (open)
             TRY(toml_check_edit(t, text, len, path, value, &same, e));
         if (same) {
@@ -268,13 +266,13 @@ int toml_remove(const struct toml_doc *t, const char *const *path, char **out, s
         while (last + 1 < sc.npieces && sc.pieces[last + 1].begin == sc.pieces[last].end)
             last++;
         if (cut.kind == PIECE_HEADER && empty_line_at(&sc, sc.pieces[last].end) &&
-            empty_line_before(&sc, cut.begin, &empty) && empty >= kept)
+            empty_line_before(&sc, cut.begin, &empty))
             cut.begin = empty;
         put_range(f, &sc, kept, cut.begin);
         kept = cut.end;
     }
     put_range(f, &sc, kept, sc.len);
-    TRY(finish(&f, e));
+    TRY(finish(&f, &text, e));
     TRY(toml_check_edit(t, text, len, path, NULL, &same, e));
     if (!same)
         return refuse(t, path, e);

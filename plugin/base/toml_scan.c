@@ -77,7 +77,7 @@ static void skip_value(struct scan *sc)
             end = ++sc->at;
         } else if (depth > 0 && c == '#') {
             skip_to_line_end(sc);
-        } else if (depth == 0 && (c == '\n' || c == '#' || c == ',' || c == ']' || c == '}')) {
+        } else if (depth == 0 && (c == '\n' || c == '#' || c == ',' || c == '}')) {
             break;
         } else {
             sc->at++;
@@ -160,7 +160,7 @@ static int scan_inline(struct scan *sc, struct trail trail)
         sc->at++;
         skip_blanks(sc);
         struct piece piece = {.kind = PIECE_ENTRY, .value_begin = sc->at};
-        if (!to.off && !arrived(sc, to) && to.matched > trail.matched && here(sc) == '{')
+        if (!to.off && !arrived(sc, to) && here(sc) == '{')
             TRY(scan_inline(sc, to));
         else
             skip_value(sc);
@@ -183,7 +183,7 @@ static int scan_inline(struct scan *sc, struct trail trail)
             sc->at++;
     }
     /* The innermost one ends first and is the one to add to. */
-    if (here(sc) == '}' && (!sc->has_inline || trail.matched > sc->inline_matched)) {
+    if (here(sc) == '}' && !sc->has_inline) {
         sc->has_inline = true;
         sc->inline_close = sc->at;
         sc->inline_matched = trail.matched;

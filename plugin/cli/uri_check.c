@@ -33,7 +33,8 @@ static int join(const char *const *list, size_t n, char **out, struct zs_error *
         (void)fprintf(f, "%s%s", i == 0 ? "" : " ", list[i]);
     int rc = fclose(f);
     f = NULL;
-    return rc == 0 ? ZS_OK : error_memory(e);
+    /* Without memory there is no text, and nothing that says so; no list would allow all. */
+    return rc != 0 || *out == NULL ? error_memory(e) : ZS_OK;
 }
 
 static int settings_load(const struct repo *repo, struct settings *s, struct zs_error *e)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The command line when something fails under it: for each command, the n-th allocation and
-# the n-th call of what it asks the system for fails, for every n until it makes fewer.  Each
+# the n-th call of what it asks the system for fails, for every n until it makes fewer (of
+# allocations inside of libraries some, of its own all).  Each
 # time it ends by itself, says why on standard error, leaves nothing broken, and the same
 # again works.
 # shellcheck source=../integration/lib.sh
@@ -13,7 +14,7 @@ z A import main "$BASE" >/dev/null
 FAIL=$BUILD/tests/crash/fail_calls.so
 MARK=$WORK/mark
 EVERY=${EVERY:-12} # the first so many calls of each kind; from there on some of them
-CALLS="memory open openat read write readlink fsync fstat fchown flock rename mkostemp memfd_create
+CALLS="own memory open openat read write readlink fsync fstat fchown flock rename mkostemp memfd_create
     pipe2 poll signalfd pthread_sigmask pidfd_open pidfd_send_signal waitpid socket connect recv
     realpath getpwuid_r posix_spawn_file_actions_init posix_spawnattr_init
     posix_spawnattr_setsigdefault fclose fflush"
@@ -45,7 +46,7 @@ each_fails() {
                 echo "    status $STATUS: $LAST"
                 head -n 3 "$WORK/.err"
             fi
-            [ "$n" -lt "$EVERY" ] || step=$((n / 4))
+            [ "$n" -lt "$EVERY" ] || [ "$call" = own ] || step=$((n / 4))
         done
     done
     collect
@@ -95,4 +96,23 @@ each_fails "" branch rebuild-map main
 each_fails "" import main "$BASE"
 each_fails no_export export main "$WORK/exported"
 rm -rf "$WORK/new"
+
+# What is wrong with a branch is told, or that memory was short for it.
+z A stop >/dev/null
+file=$(find "$WORK/A/.zenith" -name '*.sst' -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+printf '\377\377\377\377' | dd of="$file" bs=1 seek=5000 conv=notrunc status=none
+z A start >/dev/null
+WANT=1 each_fails "" verify main
+WANT=1 each_fails "" verify main --json
+
+# A terminal that cannot be asked, or not be kept from showing what is typed.
+for call in tcgetattr tcsetattr; do
+    STATUS=0 LAST="user add on a terminal, $call fails"
+    script -qec "env LD_PRELOAD='$FAIL' FAIL_CALL=$call FAIL_NTH=1 FAIL_MARK='$MARK' \
+        '$BUILD/zenith' -D '$WORK/A' user add eve --role read" /dev/null \
+        </dev/null >"$WORK/.out" 2>"$WORK/.err" || STATUS=$?
+    collect
+    must "no password is asked for where $call fails" exits 1
+    must "and it is said ($call)" outputs 'no terminal|cannot turn off'
+done
 finish

@@ -2,7 +2,8 @@
  *
  *     LD_PRELOAD=fail_calls.so FAIL_CALL=fsync FAIL_NTH=2 FAIL_MARK=/tmp/mark zenith ...
  *
- * FAIL_CALL is a function below, or "memory" for every allocation; FAIL_ERRNO its errno (5,
+ * FAIL_CALL is a function below, or "memory" for every allocation, or "own" for those that the
+ * program's own code and cJSON ask for; FAIL_ERRNO its errno (5,
  * EIO, or 12, ENOMEM, of memory).  FAIL_MARK is made when the call is reached: without it the
  * program made fewer than n.  Programs that it starts are left alone.  Not counted is what the
  * C library calls inside itself.  Threads: any. */
@@ -92,14 +93,31 @@ PUBLIC int __libc_start_main(main_fn program, int argc, char **argv, void (*init
     return real(counted_main, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
+/* The program itself, or what it makes JSON with. */
+static bool is_own(const void *caller)
+{
+    Dl_info info;
+    if (strcmp(call, "own") != 0 || dladdr(caller, &info) == 0)
+        return false;
+    const char *slash = strrchr(info.dli_fname, '/');
+    const char *name = slash == NULL ? info.dli_fname : slash + 1;
+    return strcmp(name, "zenith") == 0 || strncmp(name, "libcjson", 8) == 0;
+}
+
 static bool due(const char *name)
 {
     if (!running || spared || strcmp(name, call) != 0 || atomic_fetch_add(&calls, 1) + 1 != nth)
         return false;
     long fd = syscall(SYS_openat, AT_FDCWD, mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     (void)syscall(SYS_close, fd);
-    errno = why != 0 ? why : strcmp(name, "memory") == 0 ? ENOMEM : EIO;
+    bool memory = strcmp(name, "memory") == 0 || strcmp(name, "own") == 0;
+    errno = why != 0 ? why : memory ? ENOMEM : EIO;
     return true;
+}
+
+static bool no_memory(const void *caller)
+{
+    return due("memory") || (running && is_own(caller) && due("own"));
 }
 
 /* ---- memory: dlsym itself may ask for some, and gets it from here ------------------------- */
@@ -134,7 +152,7 @@ PUBLIC void *malloc(size_t size)
         find_memory();
     if (finding)
         return early_alloc(size);
-    return due("memory") ? NULL : real_malloc(size);
+    return no_memory(__builtin_return_address(0)) ? NULL : real_malloc(size);
 }
 
 PUBLIC void *calloc(size_t n, size_t size)
@@ -143,14 +161,14 @@ PUBLIC void *calloc(size_t n, size_t size)
         find_memory();
     if (finding)
         return early_alloc(n * size);
-    return due("memory") ? NULL : real_calloc(n, size);
+    return no_memory(__builtin_return_address(0)) ? NULL : real_calloc(n, size);
 }
 
 PUBLIC void *realloc(void *p, size_t size)
 {
     if (real_realloc == NULL)
         find_memory();
-    return due("memory") ? NULL : real_realloc(p, size);
+    return no_memory(__builtin_return_address(0)) ? NULL : real_realloc(p, size);
 }
 
 PUBLIC void free(void *p)

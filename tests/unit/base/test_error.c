@@ -62,6 +62,8 @@ static void test_long_texts_are_cut_between_characters(void)
         {500, "\xf0\x9f\x90\x98", 500},
         {502, "\xf0\x9f\x90\x98", 502},
         {600, "", 503},
+        {496, "\xff", 0}, /* far from the end: no character that was cut in two */
+        {502, "\xbf", 0}, /* nor is what begins none */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
@@ -69,6 +71,10 @@ static void test_long_texts_are_cut_between_characters(void)
         memset(text, 'a', cases[i].ascii);
         memcpy(text + cases[i].ascii, cases[i].character, strlen(cases[i].character) + 1);
         error_set(&e, ZS_BUSY, "%s%s", text, "zz");
+        if (cases[i].kept == 0) {
+            CU_ASSERT(strlen(e.message) > 497 && e.message[cases[i].ascii] == '?');
+            continue;
+        }
         text[cases[i].kept] = '\0';
         ASSERT_TEXT(e.message, text);
     }
@@ -83,6 +89,11 @@ static void test_what_is_no_character_is_mended(void)
         {"\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9"},
         {"\xc0\xaf", "??"},
         {"\xed\xa0\x80", "???"},
+        {"\xed\x9f\xbf", "\xed\x9f\xbf"},
+        {"\xe0\x9f\x80", "???"},
+        {"\xe0\xa0\x80", "\xe0\xa0\x80"},
+        {"\xf0\x8f\xbf\xbf", "????"},
+        {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
         {"\xf4\x90\x80\x80", "????"},
         {"\xe2\x82", "??"},
         {"\xe2\x82\x61", "??a"},

@@ -159,6 +159,28 @@ static void test_text_that_is_no_toml_is_refused_with_its_place(void)
     }
 }
 
+static void test_a_value_is_refused_in_one_sentence(void)
+{
+    CLEANUP(toml_free_ptr)
+    struct toml_doc *t = parse("low = -1\nhigh = 3\nl = 1\nm = ['a', 'b\\u0000', \"c\\u0000\"]\n");
+    struct zs_error e = {0};
+    const char *const *list = NULL;
+    size_t n = 1;
+    int64_t number = 7;
+    ASSERT_FAILS(toml_get_integer(t, TOML_PATH("low"), 0, 2, &number, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 1: low must be from 0 to 2, and is -1");
+    ASSERT_FAILS(toml_get_integer(t, TOML_PATH("high"), 0, 2, &number, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 2: high must be from 0 to 2, and is 3");
+    CU_ASSERT_EQUAL(number, 7);
+    ASSERT_FAILS(toml_get_strings(t, TOML_PATH("l"), &list, &n, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 3: l must be a list of strings, and is an integer");
+    ASSERT_FAILS(toml_get_strings(t, TOML_PATH("m"), &list, &n, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml, line 4: m has a NUL character in it");
+    CU_ASSERT(list == NULL && n == 0);
+    ASSERT_FAILS(toml_refuse(t, TOML_PATH("none"), &e, "%s", "it is missing"), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "x.toml: it is missing");
+}
+
 static void fill(char *text, size_t len, const char *unit)
 {
     for (size_t i = 0, n = strlen(unit); i < len; i++)
@@ -212,6 +234,7 @@ static void test_a_file_is_loaded_or_said_to_be_missing(void)
     bool missing = false;
     ASSERT_FAILS(toml_load("/nonexistent/x.toml", &t, &missing, &e), ZS_IO_ERROR);
     CU_ASSERT(missing);
+    ASSERT_FAILS(toml_load("/nonexistent/x.toml", &t, NULL, &e), ZS_IO_ERROR);
     ASSERT_FAILS(toml_load("/", &t, &missing, &e), ZS_BAD_VALUE);
     CU_ASSERT(!missing);
     char path[] = "/tmp/test-toml-XXXXXX";
@@ -236,6 +259,7 @@ SUITE("base/toml", {"values of any notation are read", test_values_of_any_notati
        test_a_key_in_a_message_is_quoted_where_it_must_be},
       {"text that is no TOML is refused with its place",
        test_text_that_is_no_toml_is_refused_with_its_place},
+      {"a value is refused in one sentence", test_a_value_is_refused_in_one_sentence},
       {"nesting and size are bounded", test_nesting_and_size_are_bounded},
       {"dots in strings and comments are no nesting",
        test_dots_in_strings_and_comments_are_no_nesting},

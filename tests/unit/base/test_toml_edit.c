@@ -74,6 +74,9 @@ static void test_adding_keeps_what_is_there(void)
         {"k = \"\"\"\\\"\"\"\\\n[origin.a]\n\"\"\"\n", "a", "x",
          "k = \"\"\"\\\"\"\"\\\n[origin.a]\n\"\"\"\n\n[origin.a]\nuri = \"x\"\n"},
         {"", "", "x", "[origin.\"\"]\nuri = \"x\"\n"},
+        {"k = ''", "a", "x", "k = ''\n\n[origin.a]\nuri = \"x\"\n"},
+        {"k = 1\n  ", "a", "x", "k = 1\n  \n\n[origin.a]\nuri = \"x\"\n"},
+        {"origin = { a = 1 }\n", "a", "x", NULL},
         {"origin = 1\n", "a", "x", NULL},
         {"[[origin]]\n", "a", "x", NULL},
         {"[origin]\na = 'x'\n", "a", "x", NULL},
@@ -99,6 +102,8 @@ static void test_replacing_changes_the_value_alone(void)
         {"origin.a . uri\t=\t'y'\t\r\n", "a", "x", "origin.a . uri\t=\t\"x\"\t\r\n"},
         {"origin = { a = { uri = true } }\n", "a", "x", "origin = { a = { uri = \"x\" } }\n"},
         {"[origin.a.uri]\nb = 1\n", "a", "x", NULL},
+        {"[origin.a.uri]\n", "a", "x", NULL},
+        {"origin = { a = { uri.b = 1 } }\n", "a", "x", NULL},
         {"[origin.a]\nuri.b = 1\n", "a", "x", NULL},
     };
     RUN(cases);
@@ -142,10 +147,45 @@ static void test_removing_takes_the_origin_in_any_notation(void)
          "origin.a.b0=0\norigin.a.b1=0\norigin.a.b2=0\norigin.a.b3=0\norigin.a.b4=0\n"
          "origin.a.b5=0\norigin.a.b6=0\nk=1\n",
          "a", NULL, "k=1\n"},
+        {"\xEF\xBB\xBF[origin.a]\nuri='x'\n\n[z]\n", "a", NULL, "\xEF\xBB\xBF\n[z]\n"},
         {"[origin.b]\n", "a", NULL, NULL},
         {"[[origin]]\na = 1\n", "a", NULL, NULL},
     };
     RUN(cases);
+}
+
+/* Paths of other lengths than an origin's. */
+static void test_a_key_at_the_top_and_one_deep_down(void)
+{
+    static const struct {
+        const char *before, *path[4], *value, *after;
+    } cases[] = {
+        {"", {"k"}, "x", "k = \"x\"\n"},
+        {"\xEF\xBB\xBF# c\n[z]\n", {"k"}, "x", "\xEF\xBB\xBFk = \"x\"\n# c\n[z]\n"},
+        {"k = 1 # c\n", {"k"}, "x", "k = \"x\" # c\n"},
+        {"[[k]]\n", {"k"}, "x", NULL},
+        {"k = 1\nl = 2\n", {"k"}, NULL, "l = 2\n"},
+        {"o.a.uri = 'x'\n", {"o", "a", "uri"}, NULL, ""},
+        {"[o.a]\nuri = 'x'\n", {"o", "a", "uri"}, NULL, "[o.a]\n"},
+        {"k = 1\n", {"k", "l"}, NULL, NULL},
+        {"k = 1\n", {NULL}, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        CLEANUP(toml_free_ptr) struct toml_doc *t = NULL;
+        CLEANUP(free_ptr) char *text = NULL;
+        size_t len = 0;
+        ASSERT_OK(toml_parse(cases[i].before, strlen(cases[i].before), "o.toml", &t, &e));
+        int rc = cases[i].value != NULL
+                     ? toml_set_string(t, cases[i].path, cases[i].value, &text, &len, &e)
+                     : toml_remove(t, cases[i].path, &text, &len, &e);
+        if (cases[i].after == NULL) {
+            ASSERT_FAILS(rc, ZS_BAD_VALUE);
+            continue;
+        }
+        ASSERT_OK(rc);
+        ASSERT_TEXT(text, cases[i].after);
+    }
 }
 
 static void test_adding_and_removing_gives_the_text_back(void)
@@ -170,17 +210,23 @@ static void test_a_check_sees_every_other_change(void)
         const char *text;
         bool same;
     } cases[] = {
-        {"a = 1\nb = [1, {c = nan}]\n[o]\nx = 'v'", true},
-        {"b = [1, {c = nan}]\no.x = 'v'\na = 1 # order and notation do not matter", true},
+        {"a = 1\nd = 0.5\nz = 0.0\nb = [1, {c = nan}]\n[o]\nx = 'v'", true},
+        {"d = 0.5\nb = [1, {c = nan}]\nz = 0.0\no.x = 'v'\na = 1 # order and notation do not "
+         "matter",
+         true},
         {"a = 1.0\nb = [1, {c = nan}]\n[o]\nx = 'v'", false},
-        {"a = 1\nb = [1, {c = nan}]\n[o]\nx = 'w'", false},
+        {"a = 1\nd = 0.5\nz = 0.0\nb = [1, {c = nan}]\n[o]\nx = 'w'", false},
         {"a = 1\nb = [1, {c = 0.0}]\n[o]\nx = 'v'", false},
-        {"a = 1\nb = [1, {c = nan}]\n[o]\nx = 'v'\ny = 1", false},
+        {"a = 1\nd = 0.5\nz = 0.0\nb = [1, {c = nan}]\n[o]\nx = 'v'\ny = 1", false},
         {"a = 1\n[o]\nx = 'v'", false},
         {"a = 1\nb = [1]\n[o]\nx = 'v'", false},
+        {"a = 1\nd = 0.5\nz = -0.0\nb = [1, {c = nan}]\n[o]\nx = 'v'", false},
+        {"a = 1\nd = nan\nz = 0.0\nb = [1, {c = nan}]\n[o]\nx = 'v'", false},
+        {"a = 1\nd = 0.6\nz = 0.0\nb = [1, {c = nan}]\n[o]\nx = 'v'", false},
+        {"a = 1\nd = 0.5\nz = 0.0\nc = [1, {c = nan}]\n[o]\nx = 'v'", false},
         {"a = = 1", false},
     };
-    static const char before[] = "a = 1\nb = [1, {c = nan}]\n";
+    static const char before[] = "a = 1\nd = 0.5\nz = 0.0\nb = [1, {c = nan}]\n";
     struct zs_error e = {0};
     CLEANUP(toml_free_ptr) struct toml_doc *t = NULL;
     ASSERT_OK(toml_parse(before, sizeof before - 1, "o.toml", &t, &e));
@@ -195,5 +241,6 @@ static void test_a_check_sees_every_other_change(void)
 SUITE("base/toml_edit", {"adding keeps what is there", test_adding_keeps_what_is_there},
       {"replacing changes the value alone", test_replacing_changes_the_value_alone},
       {"removing takes the origin in any notation", test_removing_takes_the_origin_in_any_notation},
+      {"a key at the top is changed, and one deep down", test_a_key_at_the_top_and_one_deep_down},
       {"adding and removing gives the text back", test_adding_and_removing_gives_the_text_back},
       {"a check sees every other change", test_a_check_sees_every_other_change})

@@ -32,6 +32,9 @@ static void test_a_refusal_says_what_to_type_here(void)
         {ZS_NO_SUCH_BRANCH, "zenith push main ORIGIN:x", "b", "work", "zenith push main ORIGIN:x"},
         {ZS_DIVERGED, "Ask the zenith team.", "b", "work", "Ask the zenith team."},
         {ZS_DIVERGED, "See ORIGIN: zenith push", "b", "work", "See ORIGIN: zenith push"},
+        {ZS_DIVERGED, "Push to ORIGIN:x instead.", "b", "work", "Push to ORIGIN:x instead."},
+        {ZS_DIVERGED, "See ORIGIN:x with zenith status", "b", "work",
+         "See ORIGIN:x with zenith status"},
         {ZS_DIVERGED, "", "b", "work", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -3,7 +3,12 @@
 
 #include "cli/meter.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define MIB 1048576ull
 
@@ -19,6 +24,7 @@ static void test_progress_is_told_from_other_notices(void)
         {"{\"progress\":{\"phase\":\"send\",\"records\":12,\"total_bytes\":\"-1\"}}", true, 0, 0},
         {"{\"progress\":{\"records\":\"99999999999999999999999\",\"total_bytes\":\"1e9\"}}", true,
          0, 0},
+        {"{\"progress\":{\"records\":\"\",\"total_bytes\":null}}", true, 0, 0},
         {"{\"progress\":{}}", true, 0, 0},
         {"{\"progress\":1}", false, 0, 0},
         {"{\"other\":{}}", false, 0, 0},
@@ -97,7 +103,75 @@ static void test_any_numbers_and_widths_are_safe(void)
     }
 }
 
+/* What a meter writes on standard error, which is a terminal of `columns` or, with -1, a file. */
+static void meter_writes(bool wanted, int columns, const char *const *details, size_t n, char *out,
+                         size_t size)
+{
+    char name[64] = "";
+    struct meter m;
+    int before = dup(STDERR_FILENO);
+    int seen = columns < 0 ? open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)
+                           : posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CU_ASSERT_FATAL(before >= 0 && seen >= 0);
+    int shown = seen;
+    if (columns >= 0) {
+        const struct winsize window = {.ws_col = (unsigned short)columns, .ws_row = 24};
+        CU_ASSERT_FATAL(grantpt(seen) == 0 && unlockpt(seen) == 0 &&
+                        ptsname_r(seen, name, sizeof name) == 0);
+        shown = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        CU_ASSERT_FATAL(shown >= 0 && ioctl(shown, TIOCSWINSZ, &window) == 0);
+    }
+    (void)dup2(shown, STDERR_FILENO);
+    meter_open(&m, "main", wanted);
+    for (size_t i = 0; i < n; i++) {
+        struct zs_error notice = {0};
+        (void)snprintf(notice.detail, sizeof notice.detail, "%s", details[i]);
+        CU_ASSERT(meter_notice(&m, &notice) == (details[i][0] == '{'));
+    }
+    meter_clear(&m);
+    (void)dup2(before, STDERR_FILENO);
+    (void)close(before);
+    /* A terminal passes on what was written in its own time: until the end mark is here. */
+    CU_ASSERT(write(shown, "~", 1) == 1);
+    size_t len = 0;
+    if (columns < 0)
+        (void)lseek(seen, 0, SEEK_SET);
+    while (len + 1 < size && read(seen, out + len, 1) == 1 && out[len] != '~')
+        len++;
+    out[len] = '\0';
+    if (shown != seen)
+        (void)close(shown);
+    (void)close(seen);
+}
+
+#define PROGRESS(phase, bytes)                                                                     \
+    "{\"progress\": {\"phase\": \"" phase "\", \"bytes\": \"" bytes                                \
+    "\", \"total_bytes\": \"1048576\"}}"
+
+static void test_a_terminal_shows_a_line_and_a_file_few(void)
+{
+    static const char *const details[] = {PROGRESS("send", "524288"), "a sentence",
+                                          PROGRESS("send", "524289")};
+    static const char *const waiting[] = {PROGRESS("connect", "0")};
+    char out[1024];
+    meter_writes(false, 80, details, 3, out, sizeof out);
+    ASSERT_TEXT(out, "");
+    meter_writes(true, 80, details, 3, out, sizeof out);
+    CU_ASSERT(strncmp(out, "\rmain: sending  [", 17) == 0 && strstr(out, "50 %") != NULL);
+    const char *erased = strrchr(out, '\r');
+    ASSERT_TEXT(erased, "\r\033[K");
+    meter_writes(true, 30, details, 1, out, sizeof out);
+    CU_ASSERT(strncmp(out, "\rmain: sending   50 %\033[K", 24) == 0);
+    meter_writes(true, 10, details, 1, out, sizeof out); /* no width to believe in: 80 */
+    CU_ASSERT(strstr(out, "512.0 KiB of 1.0 MiB") != NULL);
+    meter_writes(true, -1, details, 3, out, sizeof out);
+    ASSERT_TEXT(out, "main: sending   50 %  512.0 KiB of 1.0 MiB\n");
+    meter_writes(true, -1, waiting, 1, out, sizeof out); /* nothing has gone yet: soon enough */
+    ASSERT_TEXT(out, "");
+}
+
 SUITE("cli/meter",
+      {"a terminal shows a line, and a file few", test_a_terminal_shows_a_line_and_a_file_few},
       {"progress is told from other notices", test_progress_is_told_from_other_notices},
       {"lines fit", test_lines_fit},
       {"any numbers and widths are safe", test_any_numbers_and_widths_are_safe})

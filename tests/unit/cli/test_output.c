@@ -26,6 +26,9 @@ static void test_values_have_their_json_type(void)
         {"from_lsn", "0", "\"0\""},
         {"digest", "00000000000000000000000000000012", "\"00000000000000000000000000000012\""},
         {"name", "42", "\"42\""},
+        {"records", "0", "0"},
+        {"records", "007", "\"007\""},
+        {"resumed", "t", "true"},
         {"resumed", "true", "true"},
         {"resumed", "false", "false"},
         {"name", "a\033\"", "\"a\\u001b\\\"\""},
@@ -44,6 +47,9 @@ static void test_layout_leaves_strings_alone(void)
     char text[] = "{\n\t\"a\":\t\"x\ty\\\"\t\",\n\t\"b\\\\\":\t1\n}";
     json_layout(text);
     ASSERT_TEXT(text, "{\n \"a\": \"x\ty\\\"\t\",\n \"b\\\\\": 1\n}");
+    char cut[] = "\t\"a\t\\";
+    json_layout(cut);
+    ASSERT_TEXT(cut, " \"a\t\\");
 }
 
 /* What stands behind a column's name in a RowDescription. */

@@ -29,6 +29,8 @@ static void test_transfers_end_with_what_went_where(void)
         {{false, true, "behind", "main", "cloud", "main", "0/1", "0/2", 10, 8192, 700, 5, false, 0},
          "would go: cloud:main -> main  0/1..0/2, about 10 records, 8.0 KiB (this side is "
          "behind); nothing was changed\n"},
+        {{true, false, "absent", "main", "c", "main", "0/0", "0/2", 9, 9000, 9000, 0, false, 0},
+         "main -> c:main  0/0..0/2, 9 records, 8.8 KiB in 0.00 s\n"},
         {{true, false, "absent", "e\033[2J", "c", "e", "0/0", "0/0", 0, 0, 0, 0, false, 0},
          "e?[2J -> c:e  0/0..0/0, 0 records, 0 bytes in 0.00 s\n"},
     };
@@ -61,7 +63,39 @@ static void test_imports_and_exports_end_with_what_was_done(void)
                       "main at 0/2 -> /x  1 file, 8.0 KiB in 0.01 s (800.0 KiB/s)\n");
 }
 
+static void test_verifications_end_with_what_is_the_same(void)
+{
+    static const struct {
+        struct verify_summary s;
+        const char *text;
+    } cases[] = {
+        {{NULL, "sound", "main", "", "0/2", "", "", 2, 8192, 0, 10},
+         "main is sound up to 0/2: 2 records, 8.0 KiB in 0.01 s (800.0 KiB/s)\n"},
+        {{NULL, "absent", "main", "", "", "", "", 0, 0, 0, 0},
+         "main is not here yet; what an interrupted transfer of it left is sound\n"},
+        {{"c", "same", "main", "far", "0/2", "0/2", "0/2", 2, 100, 900, 10},
+         "main and c:far hold the same up to 0/2: 2 records, 100 bytes in 0.01 s, 900 bytes on "
+         "the wire\n"},
+        {{"c", "same", "main", "far", "0/2", "0/3", "0/2", 2, 100, 900, 10},
+         "main and c:far hold the same up to 0/2: 2 records, 100 bytes in 0.01 s, 900 bytes on "
+         "the wire; this side goes on to 0/3\n"},
+        {{"c", "same", "main", "far", "0/2", "0/2", "0/4", 2, 100, 900, 10},
+         "main and c:far hold the same up to 0/2: 2 records, 100 bytes in 0.01 s, 900 bytes on "
+         "the wire; the far side goes on to 0/4\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CLEANUP(free_ptr) char *text = NULL;
+        size_t len = 0;
+        FILE *f = open_memstream(&text, &len);
+        CU_ASSERT_FATAL(f != NULL);
+        verify_sentence(f, &cases[i].s);
+        (void)fclose(f);
+        ASSERT_TEXT(text, cases[i].text);
+    }
+}
+
 SUITE("cli/summary",
+      {"verifications end with what is the same", test_verifications_end_with_what_is_the_same},
       {"transfers end with what went where", test_transfers_end_with_what_went_where},
       {"imports and exports end with what was done",
        test_imports_and_exports_end_with_what_was_done})
