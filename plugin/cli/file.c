@@ -36,7 +36,7 @@ int file_lock(const struct repo *repo, const char *name, int *fd, struct zs_erro
     for (int i = 0; i < LOCK_TRIES; i++) {
         if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
             return ZS_OK;
-        if (errno != EWOULDBLOCK && errno != EINTR)
+        if (errno != EWOULDBLOCK)
             return error_errno(e, errno, "cannot lock %s", path);
         (void)nanosleep(&wait, NULL);
     }
@@ -77,7 +77,7 @@ int file_replace(const struct repo *repo, const char *name, const char *text, si
     TRY(repo_path(repo, name, path, e));
     const char *target = realpath(path, resolved) == NULL ? path : resolved;
     int n = snprintf(aside, sizeof aside, "%s.XXXXXX", target);
-    if (n < 0 || (size_t)n >= sizeof aside)
+    if ((size_t)n >= sizeof aside)
         return error_set(e, ZS_BAD_VALUE, "the path of %s is too long", name);
     CLEANUP(fd_close) int fd = mkostemp(aside, O_CLOEXEC);
     if (fd < 0)

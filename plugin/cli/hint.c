@@ -49,6 +49,6 @@ void hint_complete(struct zs_error *e, const char *origin, const char *dir)
     int n = snprintf(hint, sizeof hint, "%.*s%s%s%s%.*s %s%s", (int)(args - e->hint), e->hint,
                      dir == NULL ? "" : "-D ", folder, dir == NULL ? "" : " ", (int)(place - args),
                      args, origin == NULL ? "ORIGIN" : origin, place + strlen(PLACE));
-    if (n > 0 && (size_t)n < sizeof hint)
+    if ((size_t)n < sizeof hint)
         memcpy(e->hint, hint, (size_t)n + 1);
 }

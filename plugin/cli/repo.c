@@ -74,7 +74,8 @@ int repo_find(const char *start, struct repo *out, struct zs_error *e)
     for (;;) {
         const char *slash = strcmp(at, "/") == 0 ? "" : "/";
         int n = snprintf(out->zenith, sizeof out->zenith, "%s%s.zenith", at, slash);
-        if (n > 0 && (size_t)n < sizeof out->zenith)
+        errno = ENOENT; /* what is too long a path is none */
+        if ((size_t)n < sizeof out->zenith)
             out->fd = open(out->zenith, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (out->fd >= 0)
             break;
@@ -188,9 +189,10 @@ int repo_not_running(const struct repo *r, struct zs_error *e)
 int repo_path(const struct repo *r, const char *name, char out[PATH_MAX], struct zs_error *e)
 {
     int n = snprintf(out, PATH_MAX, "%s/%s", r->zenith, name);
-    if (n < 0 || n >= PATH_MAX)
-        return error_set(e, ZS_BAD_VALUE, "the path of %s is too long", name);
-    return ZS_OK;
+    if (n < PATH_MAX)
+        return ZS_OK;
+    error_set(e, ZS_BAD_VALUE, "the path of %s is too long", name);
+    return error_hint(e, "Move the repository to a folder with a shorter path.");
 }
 
 /* DIR of this program's own file, then `rest`.  False if that does not exist. */
@@ -206,7 +208,7 @@ static bool beside(const char *rest, char out[PATH_MAX])
         return false;
     *slash = '\0';
     int len = snprintf(out, PATH_MAX, "%s/%s", self, rest);
-    return len > 0 && len < PATH_MAX && access(out, F_OK) == 0;
+    return len < PATH_MAX && access(out, F_OK) == 0;
 }
 
 int program_pageserver(char out[PATH_MAX], struct zs_error *e)
@@ -217,7 +219,7 @@ int program_pageserver(char out[PATH_MAX], struct zs_error *e)
     for (const char *dir = path; dir != NULL && *dir != '\0';) {
         size_t len = strcspn(dir, ":");
         int n = snprintf(out, PATH_MAX, "%.*s/pageserver", (int)len, dir);
-        if (dir[0] == '/' && n > 0 && n < PATH_MAX && access(out, X_OK) == 0)
+        if (dir[0] == '/' && n < PATH_MAX && access(out, X_OK) == 0)
             return ZS_OK;
         dir += len + (dir[len] == ':');
     }
