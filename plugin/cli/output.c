@@ -237,14 +237,16 @@ void print_failure_json(const struct zs_error *e, const char *name, cJSON *more)
 {
     struct zs_error ignored;
     cJSON *root = cJSON_CreateObject();
-    if (root != NULL && cJSON_AddFalseToObject(root, "ok") != NULL &&
-        add(root, "error", error_json(*e)) && (more == NULL || add(root, name, more))) {
-        if (print_json(root, &ignored) != ZS_OK)
-            print_error(e);
-        return;
-    }
-    cJSON_Delete(root); /* and with it `more`, unless memory was short before */
-    print_error(e);
+    bool told = root != NULL && cJSON_AddFalseToObject(root, "ok") != NULL &&
+                add(root, "error", error_json(*e));
+    if (!told)
+        cJSON_Delete(more);
+    else if (more != NULL)
+        told = add(root, name, more);
+    if (!told)
+        cJSON_Delete(root);
+    if (!told || print_json(root, &ignored) != ZS_OK)
+        print_error(e);
 }
 
 void print_error_json(const struct zs_error *e)
