@@ -147,7 +147,7 @@ typed() {
     rm -f keys shown && mkfifo keys # the questions of the last time are none of this one's
     : >shown
     STATUS=0 LAST="user add on a terminal, typed: $1 $2"
-    script -qec "'$BUILD/zenith' -D '$WORK/A' user add bob --role read" /dev/null \
+    script -qec "stty -icrnl; '$BUILD/zenith' -D '$WORK/A' user add bob --role read" /dev/null \
         <keys >shown 2>&1 &
     exec 7>keys
     # shellcheck disable=SC2059
@@ -160,7 +160,7 @@ typed() {
     OUT=$(tr -d '\r' <shown) ERR=''
 }
 not_running() { ! kill -0 "$1" 2>/dev/null; }
-typed 'secrex\177t\r' 'secret\n'
+typed 'secrexy\010\177t\r' 'secret\n'
 must "a password is taken that was typed twice, and mended with backspace" exits 0
 must "it is not shown" not says 'secre'
 zenith -D A user list

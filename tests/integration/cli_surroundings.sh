@@ -36,6 +36,9 @@ while read -r words; do
     zenith -D A $words
     must "zenith ${words%% *} refuses a repository of another version" exits 1
     must "and names both" says 'says "zenith-sync repository 99"'
+    # shellcheck disable=SC2086
+    zenith -D /proc $words
+    must "zenith ${words%% *} where there is no repository is a usage error" exits 2
 done <<'END'
 start
 stop
@@ -51,6 +54,11 @@ pull main far
 verify main
 import main /nonexistent
 END
+rm A/.zenith/version
+mkdir A/.zenith/version
+zenith -D A status
+must "a version that is a folder cannot be read" says 'cannot read .*/version: Is a directory'
+rmdir A/.zenith/version
 cp keep A/.zenith/version
 while read -r words; do
     # shellcheck disable=SC2086
@@ -83,6 +91,32 @@ must "a word that begins a command is none" exits 2
 nohup "$BUILD/zenith" -D A status >.out 2>.err </dev/null
 collect
 must "a hangup that is ignored does no harm" outputs 'server'
+
+zenith -D A user remove nobody
+must "a user that is not there is not removed" exits 1
+
+# ---- folders -------------------------------------------------------------------------------------
+
+mkdir gone loop file
+ln -s .zenith loop/.zenith
+touch file/.zenith
+zenith -D "$WORK/none" status
+must "a folder that is not there is a usage error" says 'there is no folder .*/none'
+zenith -D file/.zenith/x status
+must "so is one in a file" says 'there is no folder file/.zenith/x'
+zenith -D "$(printf 'x%.0s' $(seq 300))" status
+must "a name that cannot be one is said" says 'cannot enter xxx.*File name too long'
+zenith -D loop status
+must "a repository that leads to itself is not entered" says 'cannot enter .*/loop/.zenith'
+zenith -D file status
+must "a file is no repository" says 'there is no .zenith in .*/file or above'
+for words in status "-D $WORK/A import main x"; do
+    # shellcheck disable=SC2086
+    (cd gone && rmdir "$WORK/gone" && "$BUILD/zenith" $words) >.out 2>.err
+    collect
+    must "a current folder that is gone is said ($words)" says 'cannot tell the current folder'
+    mkdir gone
+done
 
 # ---- origins ------------------------------------------------------------------------------------
 
@@ -146,6 +180,22 @@ must "what the module does is not there" exits 1
 z A stop >/dev/null
 cp keep.toml A/.zenith/pageserver.toml
 
+# ---- a socket and a pid file that lead to themselves --------------------------------------------
+
+ln -sf .s.PGSQL.5432 A/.zenith/.s.PGSQL.5432
+for words in start status 'branch list' 'verify main'; do
+    # shellcheck disable=SC2086
+    zenith -D A $words
+    must "zenith $words says that there is no way to the server" says 'cannot connect to the pageserver'
+done
+rm A/.zenith/.s.PGSQL.5432
+ln -sf pageserver.pid A/.zenith/pageserver.pid
+for words in start stop; do
+    zenith -D A $words
+    must "zenith $words says that the pid file cannot be read" says 'cannot read .*/pageserver.pid'
+done
+rm A/.zenith/pageserver.pid
+
 # ---- a pid file, and no process ------------------------------------------------------------------
 
 echo 4194303 >A/.zenith/pageserver.pid
@@ -165,6 +215,11 @@ cp "$BUILD/zenith" bin/
 ZENITH=$WORK/bin/zenith
 PATH="relative::$WORK/none:$PATH" zenith init -D bin
 must "without its server nothing is started" says 'cannot find the program pageserver'
+for words in 'start' 'user add bob --role read --password-stdin'; do
+    # shellcheck disable=SC2086
+    PATH=$WORK/none:/usr/bin:/bin zenith -D here $words
+    must "nor does zenith $words find it" exits 1
+done
 (
     unset PATH
     "$ZENITH" init -D bin
