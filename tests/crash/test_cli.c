@@ -107,7 +107,7 @@ static void test_toml_without_memory(void)
 /* Standard output and standard error go into files meanwhile. */
 struct screen {
     int out, err, out_before, err_before;
-    PGresult *rows;
+    struct rows *rows;
     char text[2048];
 };
 
@@ -127,16 +127,18 @@ static void screen_clear(void *context)
     CU_ASSERT(ftruncate(s->err, 0) == 0 && lseek(s->err, 0, SEEK_SET) == 0);
 }
 
+/* What stands behind a column's name in a RowDescription. */
+#define COLUMN "\0\0\0\0\0\0\0\0\0\31\377\377\377\377\377\377\0\0"
+
 static void screen_open(struct screen *s)
 {
-    PGresAttDesc columns[] = {{.name = "name"}, {.name = "records"}};
-    char name[] = "main", records[] = "7";
+    static const char columns[] = "\0\2name\0" COLUMN "records\0" COLUMN;
+    static const char values[] = "\0\2\0\0\0\4main\0\0\0\0017";
+    struct zs_error e = {0};
     memset(s, 0, sizeof *s);
-    s->rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    CU_ASSERT_FATAL(s->rows != NULL && PQsetResultAttrs(s->rows, 2, columns) != 0);
+    CU_ASSERT_FATAL(rows_open(columns, sizeof columns - 1, &s->rows, &e) == ZS_OK);
     for (int i = 0; i < 2; i++)
-        CU_ASSERT(PQsetvalue(s->rows, i, 0, name, 4) != 0 &&
-                  PQsetvalue(s->rows, i, 1, records, 1) != 0);
+        CU_ASSERT(rows_add(s->rows, values, sizeof values - 1, &e) == ZS_OK);
     (void)fputs("\n", stdout); /* gives it its buffer */
     (void)fflush(stdout);
     s->out_before = dup(STDOUT_FILENO);
@@ -157,7 +159,7 @@ static void screen_close(struct screen *s)
     (void)close(s->err_before);
     (void)close(s->out);
     (void)close(s->err);
-    PQclear(s->rows);
+    rows_close(s->rows);
 }
 
 static int run_result(void *context, struct zs_error *e)
@@ -200,6 +202,19 @@ static int run_failure(void *context, struct zs_error *e)
     return error_memory(e);
 }
 
+static int run_read_rows(void *context, struct zs_error *e)
+{
+    static const char columns[] = "\0\1name\0" COLUMN;
+    static const char value[] = "\0\1\0\0\0\1x";
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
+    (void)context;
+    TRY(rows_open(columns, sizeof columns - 1, &rows, e));
+    for (int i = 0; i < 300; i++)
+        TRY(rows_add(rows, value, sizeof value - 1, e));
+    ASSERT_TEXT(row_text(rows, 299, "name"), "x");
+    return ZS_OK;
+}
+
 static int run_table(void *context, struct zs_error *e)
 {
     static const bool right[] = {false, true};
@@ -220,6 +235,7 @@ static void test_output_without_memory(void)
     static const struct operation operations[] = {{"result", run_result, screen_clear},
                                                   {"rows", run_rows, screen_clear},
                                                   {"failure", run_failure, screen_clear},
+                                                  {"rows read", run_read_rows, screen_clear},
                                                   {"table", run_table, screen_clear}};
     struct screen s;
     screen_open(&s);

@@ -6,10 +6,13 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/cli.h"
 #include "cli/server.h"
+#include "cli/session.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,8 @@ struct script {
     size_t login_len;
     const char *const *messages;
     bool interrupt; /* before it answers: Ctrl-C, until a CancelRequest comes */
+    bool deaf;      /* with interrupt: no CancelRequest can come */
+    bool mute;      /* with interrupt: Ctrl-C again, and no answer at all */
 };
 
 struct fake {
@@ -34,6 +39,7 @@ struct fake {
     const struct script *script;
     char query[256]; /* that came */
     bool cancelled;
+    sem_t told; /* posted at each notice */
     pthread_t thread;
 };
 
@@ -125,8 +131,20 @@ static void *serve(void *arg)
         !read_all(fd, f->query, big(head + 1) - 4))
         return NULL;
     if (f->script->interrupt) {
+        if (f->script->deaf) {
+            (void)close(f->listener);
+            f->listener = -1;
+        }
         CU_ASSERT(kill(getpid(), SIGINT) == 0);
-        f->cancelled = take_cancel(f);
+        f->cancelled = !f->script->deaf && take_cancel(f);
+        while (f->script->deaf && sem_wait(&f->told) != 0)
+            ;
+    }
+    if (f->script->mute) {
+        CU_ASSERT(kill(getpid(), SIGINT) == 0);
+        while (read(fd, body, sizeof body) > 0)
+            ;
+        return NULL;
     }
     for (const char *const *m = f->script->messages; *m != NULL; m++) {
         if (strcmp(*m, "Z") == 0)
@@ -161,6 +179,7 @@ static void fake_open(struct fake *f, const struct script *script)
     (void)setsockopt(f->listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     CU_ASSERT_FATAL(bind(f->listener, (struct sockaddr *)&address, sizeof address) == 0);
     CU_ASSERT_FATAL(listen(f->listener, 4) == 0);
+    CU_ASSERT_FATAL(sem_init(&f->told, 0, 0) == 0);
     CU_ASSERT_FATAL(pthread_create(&f->thread, NULL, serve, f) == 0);
 }
 
@@ -168,7 +187,9 @@ static void fake_close(struct fake *f)
 {
     char path[64];
     CU_ASSERT(pthread_join(f->thread, NULL) == 0);
-    (void)close(f->listener);
+    (void)sem_destroy(&f->told);
+    if (f->listener >= 0)
+        (void)close(f->listener);
     (void)snprintf(path, sizeof path, "%s/.s.PGSQL.5432", f->dir);
     (void)unlink(path);
     (void)rmdir(f->dir);
@@ -176,6 +197,7 @@ static void fake_close(struct fake *f)
 }
 
 struct heard {
+    sem_t *told;
     unsigned count;
     struct zs_error last;
 };
@@ -185,12 +207,14 @@ static void hear(void *self, const struct zs_error *notice)
     struct heard *heard = self;
     heard->count++;
     heard->last = *notice;
+    (void)sem_post(heard->told);
 }
 
 static int run(struct fake *f, struct heard *heard, struct rows **rows, struct zs_error *e)
 {
     CLEANUP(server_close) struct server s = {0};
     const struct listener listener = {.self = heard, .notice = hear};
+    heard->told = &f->told;
     TRY(server_connect(&s, &f->repo, e));
     return server_run(&s, "perform_push 'a'", &listener, rows, e);
 }
@@ -239,6 +263,9 @@ static void test_errors_come_as_the_server_said_them(void)
         {{"Tname|", "Tname|", "Z", NULL}, "08P01", "the server gave rows of two kinds"},
         {{"Da|", "Z", NULL}, "08P01", "the server gave a row without columns"},
         {{"Tname|", "Da|b|", "Z", NULL}, "08P01", "the server sent rows that cannot be read"},
+        {{"ESERROR|C123|Mshort|", "Z", NULL}, "XX000", "short"},
+        {{"Gx|", "Z", NULL}, "08P01", "the server began to copy, unasked"},
+        {{"Hx|", "Z", NULL}, "08P01", "the server began to copy, unasked"},
         {{"Wx|", "Z", NULL}, "08P01", "the server began to copy, unasked"},
         {{"?", "Z", NULL}, "08P01", "the server sent a message that has no place in an answer"},
     };
@@ -286,6 +313,14 @@ static void test_a_login_that_fails_says_why(void)
     }
 }
 
+static void block_interrupt(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* the fake's thread must not take it */
+}
+
 static void test_an_interrupt_asks_the_server_and_waits_for_its_word(void)
 {
     static const char *const stopped[] = {"ESERROR|C57014|Mcancelled|", "Z", NULL};
@@ -297,16 +332,65 @@ static void test_an_interrupt_asks_the_server_and_waits_for_its_word(void)
         struct heard heard = {0};
         struct zs_error e = {0};
         CLEANUP(rows_close_ptr) struct rows *rows = NULL;
-        sigset_t set;
-        (void)sigemptyset(&set);
-        (void)sigaddset(&set, SIGINT);
-        (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* the fake's thread must not take it */
+        block_interrupt();
         fake_open(&f, &script);
         int rc = run(&f, &heard, &rows, &e);
         fake_close(&f);
         CU_ASSERT(f.cancelled && heard.count == 1);
         CU_ASSERT(words[i] == done ? rc == ZS_OK : error_is(&e, ZS_CANCELLED));
     }
+}
+
+static void test_an_answer_without_its_row(void)
+{
+    static const char *const messages[] = {"Tname|", "Cx|", "Z", NULL};
+    static const struct script script = {.messages = messages};
+    struct cli c = {.quiet = true};
+    struct fake f;
+    struct server s = {0};
+    struct zs_error e = {0};
+    CLEANUP(query_close) struct query query = {0};
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
+    fake_open(&f, &script);
+    ASSERT_OK(query_open(&query, "status", &e));
+    ASSERT_OK(server_connect(&s, &f.repo, &e));
+    ASSERT_FAILS(session_run_on(&c, &s, &query, "main", 1, &rows, &e), ZS_PROTOCOL_VIOLATION);
+    CU_ASSERT(rows == NULL);
+    server_close(&s);
+    fake_close(&f);
+    ASSERT_TEXT(f.query, "status");
+}
+
+static void test_a_second_interrupt_leaves(void)
+{
+    static const char *const none[] = {NULL};
+    static const struct script script = {.messages = none, .interrupt = true, .mute = true};
+    struct fake f;
+    struct heard heard = {0};
+    struct zs_error e = {0};
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
+    block_interrupt();
+    fake_open(&f, &script);
+    ASSERT_FAILS(run(&f, &heard, &rows, &e), ZS_CANCELLED);
+    fake_close(&f);
+    ASSERT_TEXT(e.message, "left without waiting for the server's answer");
+}
+
+static void test_a_server_that_cannot_be_asked_to_stop(void)
+{
+    static const char *const done[] = {"Tname|", "Da|", "Cx|", "Z", NULL};
+    static const struct script script = {.messages = done, .interrupt = true, .deaf = true};
+    struct fake f;
+    struct heard heard = {0};
+    struct zs_error e = {0};
+    CLEANUP(rows_close_ptr) struct rows *rows = NULL;
+    block_interrupt();
+    fake_open(&f, &script);
+    int rc = run(&f, &heard, &rows, &e);
+    fake_close(&f);
+    ASSERT_OK(rc);
+    CU_ASSERT_EQUAL(heard.count, 1);
+    CU_ASSERT(strstr(heard.last.message, "could not be asked to stop") != NULL);
 }
 
 static void test_nobody_there_is_said_with_what_to_type(void)
@@ -328,4 +412,8 @@ SUITE("cli/server", {"rows and notices come", test_rows_and_notices_come},
       {"a login that fails says why", test_a_login_that_fails_says_why},
       {"an interrupt asks the server and waits for its word",
        test_an_interrupt_asks_the_server_and_waits_for_its_word},
+      {"an answer without its row is refused", test_an_answer_without_its_row},
+      {"a second interrupt leaves", test_a_second_interrupt_leaves},
+      {"a server that cannot be asked to stop is waited for",
+       test_a_server_that_cannot_be_asked_to_stop},
       {"nobody there is said with what to type", test_nobody_there_is_said_with_what_to_type})
