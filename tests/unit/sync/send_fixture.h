@@ -205,8 +205,10 @@ UNUSED static struct heard listen(struct scene *s)
         const char *text = m;
         CU_ASSERT_FATAL(i < sizeof h.types - 1);
         h.types[i] = text[0];
-        if (text[0] == 'O')
+        if (text[0] == 'O') {
             ASSERT_OK(offer_decode(text + 1, len - 1, &h.offer, &e));
+            batch_reader_expect(reader, 0);
+        }
         if (text[0] == 'C')
             ASSERT_OK(commit_decode(text + 1, len - 1, &h.commit, &e));
         if (text[0] != 'B')

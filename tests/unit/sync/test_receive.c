@@ -76,6 +76,45 @@ static void test_messages_out_of_turn_are_refused(void)
     }
 }
 
-SUITE("sync/receive", {"an honest sender is believed", test_an_honest_sender_is_believed},
+/* A sender may begin again once, with the very same offer. */
+static void test_another_second_offer_is_refused(void)
+{
+    static const char others[] = "=ftrdng"; /* = is the same */
+    for (const char *how = others; *how != '\0'; how++) {
+        struct scene s;
+        struct outcome o;
+        struct zs_error e;
+        scene_open(&s, true);
+        say_offer(&s);
+        struct offer_message honest = s.offer;
+        s.offer.from_lsn -= *how == 'f';
+        s.offer.to_lsn -= *how == 't';
+        s.offer.last.lsn -= *how == 't';
+        s.offer.resume = *how == 'r';
+        s.offer.mode = *how == 'n' ? OFFER_NONE : OFFER_SEND;
+        s.offer.last.digest.hi += *how == 'd';
+        if (*how == 'g')
+            say(&s, "Ogarbage", 8);
+        else
+            say_offer(&s);
+        s.offer = honest;
+        say_records(&s);
+        say_commit(&s);
+        int rc = receive(&s, false, &o, &e);
+        if (*how == '=') {
+            ASSERT_OK(rc);
+            CU_ASSERT(o.records == 3);
+        } else {
+            ASSERT_FAILS(rc, ZS_PROTOCOL_VIOLATION);
+            CU_ASSERT((strstr(e.message, "changed its offer") != NULL) == (*how != 'g'));
+            CU_ASSERT(unchanged(&s));
+        }
+        scene_close(&s);
+    }
+}
+
+SUITE("sync/receive",
+      {"a second offer that differs is refused", test_another_second_offer_is_refused},
+      {"an honest sender is believed", test_an_honest_sender_is_believed},
       {"records for a dry run are refused", test_records_for_a_dry_run_are_refused},
       {"messages out of turn are refused", test_messages_out_of_turn_are_refused})

@@ -152,7 +152,7 @@ static void test_it_may_start_again_in_the_middle(void)
 /* "more": once what was kept is complete, a second range follows in the same command. */
 static void test_newer_records_may_follow(void)
 {
-    enum { HONEST, NOTHING, ELSEWHERE, SILENCE, CASES };
+    enum { HONEST, NOTHING, ELSEWHERE, OUT_OF_TURN, GARBAGE, SILENCE, LOST_ONE, CASES };
     for (int which = 0; which < CASES; which++) {
         struct scene s;
         struct outcome o;
@@ -173,7 +173,13 @@ static void test_newer_records_may_follow(void)
                                          .records = s.commit.end.records + 3,
                                          .bytes = s.commit.end.bytes + 15};
         s.offer.last = s.commit.end;
-        if (which != SILENCE)
+        if (which == LOST_ONE)
+            s.commit.sum.lo++;
+        if (which == OUT_OF_TURN)
+            say(&s, "D{}", 3);
+        else if (which == GARBAGE)
+            say(&s, "O{\"protocol\":1}", 15);
+        else if (which != SILENCE)
             say_all(&s);
         int rc = receive(&s, false, &o, &e);
         must(store_branch_find(stub_store_table(s.store), "main", &now, &(struct zs_error){0}), &e);
@@ -184,7 +190,9 @@ static void test_newer_records_may_follow(void)
             CU_ASSERT(now.last_valid_lsn == THERE + 0x10);
             CU_ASSERT(digest_equal(now.digest, s.commit.end.digest));
         } else {
-            ASSERT_FAILS(rc, which == SILENCE ? ZS_CONNECTION_LOST : ZS_PROTOCOL_VIOLATION);
+            ASSERT_FAILS(rc, which == SILENCE    ? ZS_CONNECTION_LOST
+                             : which == LOST_ONE ? ZS_CORRUPT
+                                                 : ZS_PROTOCOL_VIOLATION);
             CU_ASSERT(now.last_valid_lsn == THERE); /* what was complete stays */
         }
         scene_close(&s);
