@@ -16,6 +16,7 @@ struct lease {
     struct lease *next;
     struct snapshot snapshot;
     zs_lsn from_lsn, to_lsn;
+    bool committing;
     int64_t expires_ns;
 };
 
@@ -125,7 +126,8 @@ void lease_list_close(struct lease_list *list)
     free(list);
 }
 
-void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs_lsn to_lsn)
+void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs_lsn to_lsn,
+                bool committing)
 {
     struct lease *dropped = NULL;
     struct lease *one = list == NULL || list->keep_ns == 0 ? NULL : calloc(1, sizeof *one);
@@ -136,6 +138,7 @@ void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs
     *one = (struct lease){.next = list->first,
                           .from_lsn = from_lsn,
                           .to_lsn = to_lsn,
+                          .committing = committing,
                           .expires_ns = clock_now_ns() + list->keep_ns};
     list->first = one; /* before the timer starts, which leaves when there is nothing */
     if (timer_start(list)) {
@@ -155,6 +158,13 @@ void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs
     close_chain(dropped);
 }
 
+static bool is_of(const struct lease *l, const struct zs_branch_info *branch)
+{
+    const struct zs_branch_info *info = &l->snapshot.info;
+    return strcmp(info->name, branch->name) == 0 &&
+           timeline_equal(info->timeline, branch->timeline);
+}
+
 bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs_lsn from_lsn,
                 zs_lsn to_lsn, struct snapshot *out)
 {
@@ -163,10 +173,7 @@ bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs
         return false;
     pthread_mutex_lock(&list->lock);
     for (struct lease **at = &list->first; *at != NULL && taken == NULL;) {
-        const struct zs_branch_info *info = &(*at)->snapshot.info;
-        if ((*at)->from_lsn == from_lsn && (*at)->to_lsn == to_lsn &&
-            strcmp(info->name, branch->name) == 0 &&
-            timeline_equal(info->timeline, branch->timeline))
+        if ((*at)->from_lsn == from_lsn && (*at)->to_lsn == to_lsn && is_of(*at, branch))
             unlink_into(at, &taken);
         else
             at = &(*at)->next;
@@ -178,6 +185,23 @@ bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs
     *out = taken->snapshot;
     free(taken);
     return true;
+}
+
+void lease_settle(struct lease_list *list, const struct zs_branch_info *branch, zs_lsn at_lsn)
+{
+    struct lease *settled = NULL;
+    if (list == NULL)
+        return;
+    pthread_mutex_lock(&list->lock);
+    for (struct lease **at = &list->first; *at != NULL && settled == NULL;) {
+        if ((*at)->committing && (*at)->to_lsn == at_lsn && is_of(*at, branch))
+            unlink_into(at, &settled);
+        else
+            at = &(*at)->next;
+    }
+    (void)pthread_cond_signal(&list->changed);
+    pthread_mutex_unlock(&list->lock);
+    close_chain(settled);
 }
 
 void lease_drop(struct lease_list *list, const char *branch)

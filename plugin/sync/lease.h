@@ -11,6 +11,8 @@
  *     oldest goes for a new one.
  *   - It is for one transfer: a branch, its timeline, and the range (X, Y] that the
  *     receiver's token names.  Whoever takes it has it alone.
+ *   - Cut off behind the COMMIT, the receiver may be complete: when one comes that is where the
+ *     transfer was to end, such a lease ends.
  *   - It lives in memory: a server that stops gives all of them back.
  * Owns: its snapshots.  Threads: any.  A thread of its own closes what has expired; it
  * lives only while there are leases, and no snapshot is closed under the lock. */
@@ -30,12 +32,18 @@ int lease_list_open(int64_t keep_ns, struct lease_list **out, struct zs_error *e
 void lease_list_close(struct lease_list *list);
 
 /* Keep *s, which is the list's from then on and closed here; or leave it as it is, if
- * nothing can be kept.  A NULL list keeps nothing, and has nothing to take. */
-void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs_lsn to_lsn);
+ * nothing can be kept.  `committing`: the COMMIT had been sent.  A NULL list keeps nothing, and
+ * has nothing to take. */
+void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs_lsn to_lsn,
+                bool committing);
 
 /* The newest lease for this branch's (from, to] into *out, which is the caller's then. */
 bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs_lsn from_lsn,
                 zs_lsn to_lsn, struct snapshot *out);
+
+/* A receiver of this branch is at `at_lsn`: close the newest lease whose COMMIT led there.  One
+ * only: several receivers may have been cut off, and each comes again. */
+void lease_settle(struct lease_list *list, const struct zs_branch_info *branch, zs_lsn at_lsn);
 
 /* The branch is gone: so are its leases. */
 void lease_drop(struct lease_list *list, const char *branch);

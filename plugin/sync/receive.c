@@ -386,6 +386,12 @@ int receive_run(const struct receive_job *job, const struct state_message *state
     if (offer.mode == OFFER_SEND) {
         TRY(check_offer(&offer, state, e));
         outcome->records = outcome->raw_bytes = 0; /* counted from here on */
+        if (offer.collected_lsn > 0)
+            progress_say(job->progress,
+                         "the interrupted transfer goes on to %s, where it was to end; newer "
+                         "versions up to %s have been collected on the far side, and what is new "
+                         "after it cannot be sent alone",
+                         lsn_text(offer.to_lsn).s, lsn_text(offer.collected_lsn).s);
         TRY(receive_records(job, state, &offer, outcome, e));
         if (offer.more)
             TRY(receive_newer(job, &offer, outcome, e));

@@ -10,130 +10,8 @@
 #include "sync/lease.h"
 #include "sync/resume.h"
 #include "sync/selection.h"
+#include "sync/send_offer.h"
 #include "sync/send_records.h"
-
-/* ---- negotiation ------------------------------------------------------------------- */
-
-/* The verdict as far as this side can tell.  *decided is false if only the receiver
- * can. */
-static int decide(const struct send_job *job, const struct state_message *state, struct outcome *o,
-                  bool *decided, struct zs_error *e)
-{
-    const struct snapshot *s = job->snapshot;
-    struct verdict_input in = {
-        .exists = state->exists,
-        .digests = state->digests && store_has(s->store, ZS_STORE_DIGEST),
-        .same_timeline = timeline_equal(state->timeline, s->info.timeline),
-        .receiver = state->last,
-        .sender = history_last(s),
-    };
-    if (in.exists && in.digests)
-        TRY(history_common(s, &state->points, &in.common_lsn, e));
-    for (uint32_t i = 0; i < state->points.count; i++)
-        if (state->points.at[i].lsn == in.sender.lsn)
-            in.receiver_at_sender =
-                (struct maybe_digest){.known = true, .digest = state->points.at[i].digest};
-
-    enum verdict_need need = verdict_decide(&in, &o->verdict);
-    if (need == VERDICT_NEEDS_SENDER) {
-        TRY(history_digest_at(s, in.receiver.lsn, job->transfer, job->cancel, job->conn,
-                              &in.sender_at_receiver, e));
-        if (!in.sender_at_receiver.known) {
-            error_set(
-                e, ZS_NOT_SUPPORTED,
-                "cannot send only what is new after %s: versions up to %s have been collected",
-                lsn_text(in.receiver.lsn).s, lsn_text(s->info.gc_cutoff_lsn).s);
-            return error_hint(e, "Send the branch in full, under a new name on the other side.");
-        }
-        need = verdict_decide(&in, &o->verdict);
-    }
-    *decided = need == VERDICT_DECIDED;
-    o->common_lsn = in.common_lsn;
-    return ZS_OK;
-}
-
-/* A delta over collected versions would miss tombstones. */
-static int check_collected(const struct send_job *job, const struct state_message *state,
-                           struct zs_error *e)
-{
-    zs_lsn cutoff = job->snapshot->info.gc_cutoff_lsn;
-    if (state->last.lsn == 0 || state->last.lsn >= cutoff)
-        return ZS_OK;
-    error_set(e, ZS_NOT_SUPPORTED,
-              "cannot send only what is new after %s: versions up to %s have been collected",
-              lsn_text(state->last.lsn).s, lsn_text(cutoff).s);
-    return error_hint(e, "Send the branch in full, under a new name on the other side.");
-}
-
-/* What the history says will travel; 0 where it does not know. */
-static int estimate(const struct send_job *job, zs_lsn after_lsn, struct offer_message *offer,
-                    struct zs_error *e)
-{
-    struct zs_point from = {0};
-    bool known = after_lsn == 0;
-    if (!known)
-        TRY(history_find(job->snapshot, after_lsn, &known, &from, e));
-    if (known && offer->last.records >= from.records && offer->last.bytes >= from.bytes) {
-        offer->records = offer->last.records - from.records;
-        offer->bytes = offer->last.bytes - from.bytes;
-    }
-    return ZS_OK;
-}
-
-/* Go on with what was cut off, if this is the history that it came from: its Y listed
- * here with that digest (a listed point has the counts that the commit needs, and no
- * scan is spent on a stage that may not fit), and nothing collected above X since. */
-static int try_resume(const struct send_job *job, const struct state_message *state,
-                      struct offer_message *offer, struct zs_error *e)
-{
-    /* What was kept is what a whole transfer began to read, whatever had been collected. */
-    bool whole = job->leased && state->last.lsn == 0;
-    const struct zs_branch_info *mine = &job->snapshot->info;
-    const struct resume_point *r = &state->resume;
-    struct zs_point y = {0};
-    bool fits = offer->digests && state->digests &&
-                (mine->gc_cutoff_lsn <= state->last.lsn || whole) &&
-                r->to.lsn <= mine->last_valid_lsn && r->lsn > state->last.lsn;
-    if (fits)
-        TRY(history_find(job->snapshot, r->to.lsn, &fits, &y, e));
-    if (!fits || !digest_equal(y.digest, r->to.digest) || r->records > y.records ||
-        r->bytes > y.bytes) {
-        progress_say(job->progress, "what the receiver kept of an interrupted transfer does not "
-                                    "fit this branch any more: it starts again");
-        return ZS_OK;
-    }
-    offer->resume = true;
-    offer->more = y.lsn < offer->to_lsn;
-    offer->to_lsn = y.lsn;
-    offer->last = y;
-    return ZS_OK;
-}
-
-static int make_offer(const struct send_job *job, const struct state_message *state,
-                      struct outcome *o, struct offer_message *offer, struct zs_error *e)
-{
-    bool decided = false;
-    TRY(decide(job, state, o, &decided, e));
-    *offer = (struct offer_message){
-        .verdict = decided ? o->verdict : VERDICT_AHEAD,
-        .mode = decided ? OFFER_NONE : OFFER_ASK,
-        .digests = store_has(job->snapshot->store, ZS_STORE_DIGEST),
-        .acks = true,
-        .timeline = job->snapshot->info.timeline,
-        .from_lsn = state->last.lsn,
-        .to_lsn = job->snapshot->info.last_valid_lsn,
-        .common_lsn = o->common_lsn,
-        .last = history_last(job->snapshot),
-    };
-    if (!decided || (o->verdict != VERDICT_ABSENT && o->verdict != VERDICT_BEHIND))
-        return ZS_OK;
-    TRY(check_collected(job, state, e));
-    if (!job->dry_run && !state->dry_run)
-        offer->mode = OFFER_SEND;
-    if (offer->mode == OFFER_SEND && state->resume.present)
-        TRY(try_resume(job, state, offer, e));
-    return estimate(job, state->last.lsn, offer, e);
-}
 
 /* ---- the end -------------------------------------------------------------------------- */
 
@@ -342,7 +220,7 @@ static int send_newer(const struct send_job *job, const struct state_message *st
     offer.last = history_last(job->snapshot);
     offer.to_lsn = offer.last.lsn;
     offer.records = offer.bytes = 0;
-    TRY(estimate(job, offer.from_lsn, &offer, e));
+    TRY(send_estimate(job, offer.from_lsn, &offer, e));
     transfer_range(job->transfer, first->verdict, first->from_lsn, offer.to_lsn,
                    first->records + offer.records, first->bytes + offer.bytes);
     transfer_durable(job->transfer, 0);
@@ -419,11 +297,13 @@ static void offer_newer(const struct send_job *job, const struct views *v,
     if (!job->leased || newest->last_valid_lsn <= offer->to_lsn)
         return;
     offer->more = newest->gc_cutoff_lsn <= offer->to_lsn;
-    if (!offer->more)
-        progress_say(job->progress,
-                     "the interrupted transfer goes on to %s, where it was to end; newer versions "
-                     "up to %s have been collected, and what is new after it cannot be sent alone",
-                     lsn_text(offer->to_lsn).s, lsn_text(newest->gc_cutoff_lsn).s);
+    if (offer->more)
+        return;
+    offer->collected_lsn = newest->gc_cutoff_lsn;
+    progress_say(job->progress,
+                 "the interrupted transfer goes on to %s, where it was to end; newer versions "
+                 "up to %s have been collected, and what is new after it cannot be sent alone",
+                 lsn_text(offer->to_lsn).s, lsn_text(newest->gc_cutoff_lsn).s);
 }
 
 static int run(struct send_job *job, struct views *v, const struct state_message *state,
@@ -443,7 +323,11 @@ static int run(struct send_job *job, struct views *v, const struct state_message
     }
     TRY(answers_state(state, e));
     TRY(choose(job, v, state, outcome, e));
-    TRY(make_offer(job, state, outcome, &offer, e));
+    TRY(send_offer(job, state, outcome, &offer, e));
+    bool fits =
+        offer.mode == OFFER_SEND || (offer.mode == OFFER_NONE && offer.verdict == VERDICT_EQUAL);
+    if (fits && !job->dry_run && !state->dry_run) /* the receiver is where it says */
+        lease_settle(job->leases, &v->newest->info, state->last.lsn);
     offer_newer(job, v, &offer);
     outcome->near_lsn = offer.to_lsn;
     outcome->far_lsn = state->last.lsn;
@@ -474,13 +358,13 @@ static int run(struct send_job *job, struct views *v, const struct state_message
 
 /* The branch may be deleted at any time: whoever did looks for leases then, and this one looks for
  * the branch after the lease is there. */
-static void keep(struct send_job *job, const struct outcome *o)
+static void keep(struct send_job *job, const struct outcome *o, bool committing)
 {
     const struct zs_store *store = job->snapshot->store;
     const struct zs_branch_info was = job->snapshot->info;
     struct zs_branch_info now;
     struct zs_error e = {0};
-    lease_keep(job->leases, job->snapshot, o->from_lsn, o->to_lsn);
+    lease_keep(job->leases, job->snapshot, o->from_lsn, o->to_lsn, committing);
     bool there = store_branch_find(store, was.name, &now, &e) == ZS_OK;
     if (there ? !timeline_equal(now.timeline, was.timeline) : error_is(&e, ZS_NO_SUCH_BRANCH))
         lease_drop(job->leases, was.name);
@@ -503,6 +387,6 @@ int send_run(const struct send_job *theirs, const struct state_message *state,
     /* How far the receiver came is not known: what it made durable last may not have been
      * heard of, nor a COMMIT that was sent have been reached. */
     if ((cut || views.taken) && job.leases != NULL)
-        keep(&job, outcome);
+        keep(&job, outcome, facts.phase == PHASE_COMMIT);
     return ZS_FAIL;
 }

@@ -145,6 +145,8 @@ int offer_encode(const struct offer_message *m, char **text, struct zs_error *e)
     json_put_lsn(&j, "from_lsn", m->from_lsn);
     json_put_lsn(&j, "to_lsn", m->to_lsn);
     json_put_lsn(&j, "common_lsn", m->common_lsn);
+    if (m->collected_lsn > 0)
+        json_put_lsn(&j, "collected_lsn", m->collected_lsn);
     json_put_point(&j, "last", &m->last);
     json_put_u64(&j, "records", m->records);
     json_put_u64(&j, "bytes", m->bytes);
@@ -164,6 +166,7 @@ static void offer_read(struct json_in *j, void *out)
     m->from_lsn = json_lsn(j, "from_lsn");
     m->to_lsn = json_lsn(j, "to_lsn");
     m->common_lsn = json_lsn_or(j, "common_lsn", 0);
+    m->collected_lsn = json_lsn_or(j, "collected_lsn", 0);
     m->last = json_point(j, "last");
     m->records = json_u64_or(j, "records", 0);
     m->bytes = json_u64_or(j, "bytes", 0);

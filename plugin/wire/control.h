@@ -73,6 +73,7 @@ struct offer_message {
     struct zs_timeline_id timeline; /* the sender's */
     zs_lsn from_lsn, to_lsn;        /* records in (from, to] would come, or come */
     zs_lsn common_lsn;              /* the newest common point; diverged only */
+    zs_lsn collected_lsn;           /* what is newer than to_lsn was collected up to here; 0 */
     struct zs_point last;           /* the sender's, at to_lsn */
     uint64_t records, bytes;        /* the estimate; 0 unknown */
 };

@@ -19,10 +19,12 @@ struct scene {
     struct stub_store *stub;
     struct zs_store store; /* imported */
     struct lease_list *list;
+    bool committing; /* what is kept next */
 };
 
 static void scene_open(struct scene *s, int64_t keep_ns)
 {
+    s->committing = false;
     ASSERT_OK(stub_store_open(0, &s->stub, &e));
     ASSERT_OK(store_import(stub_store_table(s->stub), &s->store, &e));
     ASSERT_OK(stub_store_branch_create(s->stub, "main", NULL, NULL, &e));
@@ -42,7 +44,7 @@ static bool keep(struct scene *s, const char *branch, zs_lsn from, zs_lsn to)
 {
     struct snapshot snapshot;
     ASSERT_OK(snapshot_open(&s->store, branch, &snapshot, &e));
-    lease_keep(s->list, &snapshot, from, to);
+    lease_keep(s->list, &snapshot, from, to, s->committing);
     bool kept = snapshot.handle == NULL;
     snapshot_close(&snapshot);
     return kept;
@@ -57,6 +59,35 @@ static bool take(struct scene *s, const char *branch, zs_lsn from, zs_lsn to)
     CU_ASSERT(taken == (snapshot.handle != NULL));
     snapshot_close(&snapshot);
     return taken;
+}
+
+/* Only what a COMMIT may have ended, for this branch, there; and one for one receiver. */
+static void test_a_receiver_that_arrived_ends_one(void)
+{
+    struct scene s;
+    struct zs_branch_info main_now, other_now;
+    struct lease_facts facts[LEASES_MAX];
+    scene_open(&s, HOUR);
+    ASSERT_OK(store_branch_find(&s.store, "main", &main_now, &e));
+    ASSERT_OK(store_branch_find(&s.store, "other", &other_now, &e));
+    CU_ASSERT(keep(&s, "main", 5, 9)); /* was cut before */
+    s.committing = true;
+    CU_ASSERT(keep(&s, "main", 4, 9) && keep(&s, "main", 0, 9) && keep(&s, "other", 0, 9));
+    lease_settle(s.list, &main_now, 8);
+    lease_settle(NULL, &main_now, 9);
+    main_now.timeline.bytes[0] ^= 1;
+    lease_settle(s.list, &main_now, 9);
+    main_now.timeline.bytes[0] ^= 1;
+    CU_ASSERT(lease_list_look(s.list, facts) == 4);
+    lease_settle(s.list, &main_now, 9);
+    CU_ASSERT(lease_list_look(s.list, facts) == 3 && facts[1].from_lsn == 4);
+    lease_settle(s.list, &main_now, 9);
+    lease_settle(s.list, &main_now, 9);
+    CU_ASSERT(lease_list_look(s.list, facts) == 2 && facts[1].from_lsn == 5);
+    CU_ASSERT(stub_store_open_handles(s.stub) == 2);
+    lease_settle(s.list, &other_now, 9);
+    CU_ASSERT(lease_list_look(s.list, facts) == 1);
+    scene_close(&s);
 }
 
 static void test_it_is_for_one_transfer(void)
@@ -179,7 +210,8 @@ static void test_many_at_once(void)
     scene_close(&s);
 }
 
-SUITE("sync/lease", {"a lease is for one transfer alone", test_it_is_for_one_transfer},
+SUITE("sync/lease", {"a receiver that arrived ends one", test_a_receiver_that_arrived_ends_one},
+      {"a lease is for one transfer alone", test_it_is_for_one_transfer},
       {"the oldest goes for a new one", test_the_oldest_goes_for_a_new_one},
       {"a lease goes with its branch", test_it_goes_with_its_branch},
       {"a lease ends by itself", test_it_ends_by_itself},
