@@ -110,6 +110,21 @@ rocksdb_ingestexternalfileoptions_t *sst_ingest_options(void)
     return options;
 }
 
+char *sst_ends(const char *path)
+{
+    return text_of([&] {
+        rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
+        rocksdb::Status opened = reader.Open(path);
+        if (!opened.ok())
+            return opened;
+        const std::unique_ptr<rocksdb::Iterator> it(reader.NewIterator(rocksdb::ReadOptions()));
+        it->SeekToFirst();
+        if (it->status().ok())
+            it->SeekToLast();
+        return it->status();
+    });
+}
+
 char *sst_verify(const char *path)
 {
     if (tail_is_whole(path) == 0)

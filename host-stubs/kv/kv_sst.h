@@ -38,6 +38,11 @@ rocksdb_ingestexternalfileoptions_t *sst_ingest_options(void);
 typedef int (*sst_visit)(void *context, const char *key, size_t key_len);
 char *sst_keys(const char *path, sst_visit visit, void *context, int *ended);
 
+/* Can a finished file's first and last block be read, and what leads to them?  To be asked
+ * before it is taken over: RocksDB takes for granted that the last one can, and ends the
+ * process over a failed assertion.  What was read is in memory when the engine asks again. */
+char *sst_ends(const char *path);
+
 /* kv_tail.c: may the engine open the file? */
 int tail_is_whole(const char *path);
 

@@ -179,8 +179,10 @@ int stage_ingest(struct stage *s, struct zs_error *e)
     static const char doing[] = "take over the incoming records";
     TRY(engine_takes_files(s->kv, doing, e));
     TRY(stage_finish(s, e));
-    for (size_t i = 0; i < s->nfiles; i++)
+    for (size_t i = 0; i < s->nfiles; i++) {
         TRY(tail_check(s->files[i], e));
+        TRY(engine_check(sst_ends(s->files[i]), doing, e));
+    }
     rocksdb_ingestexternalfileoptions_t *options = sst_ingest_options();
     if (options == NULL)
         return error_memory(e);
