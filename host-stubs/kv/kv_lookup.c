@@ -88,7 +88,7 @@ int claim_check(const struct kv *kv, const char *name, struct zs_error *e)
         if (strcmp(c->name, name) != 0)
             continue;
         error_set(e, ZS_BUSY, "branch \"%s\" is being written by another transfer", name);
-        return error_hint(e, "Wait until it has ended (\"sync_status\" shows it) and try again.");
+        return error_hint(e, "Wait until it has ended (\"zenith status\" shows it) and try again.");
     }
     return ZS_OK;
 }

@@ -62,6 +62,11 @@ bool cancel_is_set(const struct cancel *c)
     return atomic_load(&c->reason) != CANCEL_NONE;
 }
 
+bool cancel_is_shutdown(const struct cancel *c)
+{
+    return atomic_load(&c->reason) == CANCEL_SHUTDOWN;
+}
+
 bool cancel_requested(struct cancel *c)
 {
     if (cancel_is_set(c))

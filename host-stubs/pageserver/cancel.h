@@ -31,6 +31,7 @@ void cancel_set(struct cancel *c, enum cancel_reason reason);
 
 /* Looks at the flag alone. */
 bool cancel_is_set(const struct cancel *c);
+bool cancel_is_shutdown(const struct cancel *c);
 /* Looks at the flag, and at the socket every 50 ms: has the client hung up?  Input
  * that it left is not looked at, so read that first. */
 bool cancel_requested(struct cancel *c);

@@ -244,10 +244,11 @@ int commands_enter(struct commands *c, const char *name, uint32_t role, struct c
     } else if (role < p->table.role) {
         (void)error_set(e, ZS_NO_PERMISSION, "%s needs the role %s, you have %s", name,
                         role_name(p->table.role), role_name(role));
-        rc = error_hint(e,
-                        "Log in as a user with that role; `zenith user add NAME --role %s` "
-                        "makes one.",
-                        role_name(p->table.role));
+        rc = error_hint(
+            e,
+            "Log in as a user with that role; where the server runs, \"zenith user add NAME "
+            "--role %s\" makes one.",
+            role_name(p->table.role));
     } else {
         p->owner->running++;
         *out = p;

@@ -78,10 +78,18 @@ static int exists_already(const char *path, struct zs_error *e)
     return error_hint(e, "Start it with `zenith start`, or choose another folder.");
 }
 
+static int no_folder(const char *what, const char *path, int errnum, struct zs_error *e)
+{
+    error_errno(e, errnum, "cannot %s %s", what, path);
+    if (errnum == ENOENT)
+        return error_hint(e, "Make the folder above it first, or name another one with -D.");
+    return error_hint(e, "Name a folder that you may write to with -D.");
+}
+
 int repository_create(const char *dir, const char *config_text, struct zs_error *e)
 {
     if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return error_errno(e, errno, "cannot make the folder %s", dir);
+        return no_folder("make the folder", dir, errno, e);
     CLEANUP(free_ptr) char *real = realpath(dir, NULL);
     if (real == NULL)
         return error_errno(e, errno, "cannot find the folder %s", dir);
@@ -95,7 +103,7 @@ int repository_create(const char *dir, const char *config_text, struct zs_error 
     char made[FILE_PATH_MAX];
     TRY(path_join(made, real, REPOSITORY_FOLDER ".XXXXXX", e));
     if (mkdtemp(made) == NULL)
-        return error_errno(e, errno, "cannot make a folder in %s", real);
+        return no_folder("make a folder in", real, errno, e);
     memcpy(scrap, made, sizeof made);
     TRY(create_files(made, config_text, e));
     TRY(create_store(made, e));

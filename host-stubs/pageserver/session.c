@@ -168,6 +168,18 @@ static int log_in(struct session *s)
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
+/* A module that was cancelled says what it left, and cannot know why. */
+static void tell_shutdown(const struct session *s, struct zs_error *e)
+{
+    char left[sizeof e->hint];
+    if (!error_is(e, ZS_CANCELLED) || !cancel_is_shutdown(&s->cancel))
+        return;
+    memcpy(left, e->hint, sizeof left);
+    (void)cancel_error(&s->cancel, e);
+    if (left[0] != '\0')
+        (void)error_hint(e, "%s", left);
+}
+
 static void run_command(struct session *s, struct command *command, const char *args,
                         struct zs_error *e, int *rc)
 {
@@ -176,6 +188,8 @@ static void run_command(struct session *s, struct command *command, const char *
     sessions_command_begin(&s->server->sessions, &s->entry);
     *rc = command->table.run(command->table.self, &r->view, args, e);
     sessions_command_end(&s->server->sessions, &s->entry);
+    if (*rc != ZS_OK)
+        tell_shutdown(s, e);
     /* Only the command's name: its arguments may hold secrets. */
     if (*rc != ZS_OK)
         log_error(&s->server->log, log_failure_level(e->sqlstate), command->table.name, e);

@@ -104,7 +104,8 @@ static int too_many_sums(struct zs_error *e)
 {
     error_set(e, ZS_LIMIT_EXCEEDED, "%u branches are being read already to compare their histories",
               TRANSFER_SUMS_MAX);
-    return error_hint(e, "Run the command again when sync_status shows fewer in the phase sum.");
+    return error_hint(e, "Run the command again when \"zenith status\" on that server shows fewer "
+                         "transfers.");
 }
 
 int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,

@@ -117,8 +117,8 @@ int transfer_own(struct transfer *t, const char *user, struct zs_error *e)
         return ZS_OK;
     error_set(e, ZS_LIMIT_EXCEEDED, "user \"%s\" has %u transfers under way here already", t->user,
               list->per_user);
-    error_hint(e, "Run the command again when sync_status shows fewer, or raise max_transfers on "
-                  "that server.");
+    error_hint(e, "Run the command again when \"zenith status\" on that server shows fewer, or "
+                  "raise max_transfers there.");
     transfer_end(t, e);
     return ZS_FAIL;
 }

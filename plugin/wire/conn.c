@@ -125,10 +125,11 @@ static int overdue(int64_t limit_ms, bool heard, const char *due, struct zs_erro
     else
         error_set(e, ZS_CONNECTION_LOST,
                   "the far side has said nothing for %lld seconds, and %s is due", seconds, due);
-    return error_hint(e,
-                      "See on the far side what it is doing (sync_status), and run the command "
-                      "again%s.",
-                      heard ? "; progress_timeout here says how long its work may take" : "");
+    return error_hint(
+        e,
+        "See with \"zenith status\" on the far side what it is doing, and run the command "
+        "again%s.",
+        heard ? "; progress_timeout here says how long its work may take" : "");
 }
 
 int conn_await(struct conn *c, enum conn_wait wait, const char *due, struct message *m,

@@ -37,7 +37,7 @@ must "a push is under way again" poll 20 busy B branch_push
 z B stop >/dev/null 2>&1
 ended
 must "a far server that is stopped ends the push" not exits 0
-must "and says so" says '[a-z]{4}'
+must "and says so, and which server" says "far server 127.0.0.1:${PORT[B]}: .* shutting down"
 run B start
 must "the far server starts again" exits 0
 must "and its branch is as before" same "$(state B main)" "$before"
@@ -48,6 +48,8 @@ run A stop
 must "the near server can be stopped in mid-push" exits 0
 ended
 must "the push ends" not exits 0
+must "and says that it is the near server" says '^zenith: the command was stopped .*shutting down'
+must "and in what state it left the far branch" says 'Nothing was changed'
 run A start
 must "the far branch is as before" same "$(state B main)" "$before"
 

@@ -73,6 +73,9 @@ for option in "-D $WORK/A" "-D$WORK/A" "--directory $WORK/A" "--directory=$WORK/
 done
 zenith -D /proc status
 must "the search upwards ends at the top" says 'there is no .zenith in /proc or above'
+zenith init -D "$WORK/none/at/all"
+must "a folder without a folder above is not made" exits 1
+must "and says what to do" says 'hint: Make the folder above it first'
 
 # An environment that libpq would listen to, and standard descriptors that are closed.
 PGHOST=/nonexistent PGPORT=1 PGUSER=nobody PGDATABASE=x PGSSLMODE=verify-full \

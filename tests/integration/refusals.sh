@@ -77,6 +77,8 @@ must "no password given: status 5" exits 5
 printf 'readonly1\n' | z B user add reader --role read --password-stdin >/dev/null
 origin reader "postgresql://reader:readonly1@127.0.0.1:$port"
 refused "a push with a reader's password" 1 42501 push main reader
+must "which the far server says" says "far server 127.0.0.1:$port: branch_push needs the role write"
+must "and where a user with that role is made" says 'where the server runs'
 run A pull main reader
 must "a reader may pull" exits 0
 origin down "postgresql://writer:x@127.0.0.1:$(free_port)"

@@ -36,11 +36,15 @@ static const char *field(const PGresult *result, int code)
     return text == NULL ? "" : text;
 }
 
-/* Does it tell of the server that it comes from, of its disk or memory? */
+/* Does it tell of the server that it comes from: of its disk or memory, who may do what, what
+ * is in use, that it stops? */
 static bool is_of_the_server(const char *sqlstate)
 {
-    return strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "58", 2) == 0 ||
-           strncmp(sqlstate, "XX", 2) == 0;
+    static const char *const classes[] = {"53", "55", "57", "58", "XX"};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    return strcmp(sqlstate, ZS_NO_PERMISSION) == 0;
 }
 
 int far_error_fields(const char *sqlstate, const char *message, const char *detail,

@@ -8,9 +8,10 @@
 #include <zenith-sync/types.h>
 
 /* An error result: SQLSTATE, message, detail and hint untouched, but that of one over
- * there itself (its disk, its memory, its files: 53, 58, XX) names `far`, in front of the
- * message, as it could be taken for one of this server's.  One that libpq made itself (no
- * SQLSTATE) is 08006 and names `far`, too.  Returns ZS_FAIL. */
+ * there itself (its disk, its memory, its files, its roles, a branch in use, its end: 53, 55, 57,
+ * 58, XX, 42501) names `far`, in front of the message, as it could be taken for one of this
+ * server's.  One that libpq made itself (no SQLSTATE) is 08006 and names `far`, too.  Returns
+ * ZS_FAIL. */
 int far_error_result(const PGresult *result, const char *far, struct zs_error *e);
 /* The same of an error's fields, "" where there is none. */
 int far_error_fields(const char *sqlstate, const char *message, const char *detail,
