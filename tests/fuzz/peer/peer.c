@@ -2,6 +2,8 @@
  * whether anything is not as it was.
  * Usage: peer ZENITH_FOLDER SESSIONS SECONDS SEED     the first limit that is reached ends it
  *
+ *        peer SOCKET stall SECONDS             one that never goes on (stall.h)
+ *
  * What must hold after each session
  *   - The server answers, and the session's threads and sockets are gone.
  *   - Every branch is as it was: timeline, LSN, digest, counts.  Only the branch that the
@@ -16,6 +18,7 @@
  * The last line is "fuzz/peer: N passed, N failed". */
 #include "link.h"
 #include "play.h"
+#include "stall.h"
 
 #include "base/clock.h"
 
@@ -267,6 +270,8 @@ int main(int argc, char **argv)
 {
     static struct watch w;
     static struct session s;
+    if (argc == 4 && strcmp(argv[2], "stall") == 0)
+        return stall(argv[1], (unsigned)strtoul(argv[3], NULL, 10));
     s.socket = w.socket;
     s.listener = listen_anywhere(&s.port);
     if (argc != 5 || s.listener < 0 || !watch_open(&w, argv[1])) {
