@@ -39,12 +39,30 @@ forget() { rm -f "$RESULTS/samples/$1".*; }
 # field NAME: a number of the last command's JSON.
 field() { grep -oE "\"$1\": *\"?[0-9]+" "$WORK/.out" | grep -oE '[0-9]+$' | head -n 1; }
 
+# What the disks have done so far, and what is dirty: alike twice only while nothing goes on.
+disk_state() {
+    awk '{print $3, $8, $12, $15, $19}' /proc/diskstats # writes, in flight, discards, flushes
+    awk '$1 ~ /^(Dirty|Writeback):$/ {print $1, int($2 / 1024)}' /proc/meminfo
+}
+# settle: until what earlier steps left has been written, and what they removed been discarded:
+# a file system does some of it after a sync has returned.  5 s at most.
+settle() {
+    local until=$((SECONDS + 5)) before now
+    sync -f "$WORK"
+    now=$(disk_state)
+    until [ "$now" = "${before-}" ] || [ "$SECONDS" -ge "$until" ]; do
+        before=$now
+        sleep 0.5
+        now=$(disk_state)
+    done
+}
+
 # touch_disk FOLDER [TIMES]: so many times the bytes of the cluster written there and removed,
 # so that whoever writes next finds blocks that the disk has seen before.
 touch_disk() {
     local times=${2:-1}
     while [ $((times--)) -gt 0 ]; do cat "$WORK/bytes"; done >"$1/.touch"
-    sync "$1/.touch" && rm "$1/.touch" && sync -f "$1"
+    sync "$1/.touch" && rm "$1/.touch" && settle
 }
 
 # ---- memory -------------------------------------------------------------------------------

@@ -5,33 +5,54 @@
 # "main"; from `nothing` on B and C have it, too.  Each leaves things as it found them, but for
 # changes that all three have.
 
-# In turns: ours, and each rival.  The disk is touched before; each rival after the first finds
-# in `there` what the one before it wrote and removed.
+# In turns: ours, and each rival; each round begins with another, as a disk that has just taken
+# several times the cluster may be slower than one that has rested (README.md), and nobody is
+# always last.  The disk is touched before; each rival after a round's first finds in `there`
+# what the one before it wrote and removed.
+CONTENDERS=(push pull basebackup basebackup_plain rsync cp write)
 part_first() {
-    local size=$1 round
+    local size=$1 round i touched
+    quietly z A push main B:pulled
     for round in $(seq "$ROUNDS"); do
-        touch_disk "$WORK/B/.zenith"
-        timed "first.$size.push" z A push main "B:round-$round"
-        touch_disk "$WORK/C/.zenith"
-        timed "first.$size.pull" z C pull main "B:round-$round"
-        quietly z B branch delete "round-$round"
-        quietly z C branch delete main
-        touch_disk "$WORK/there"
-        with_server timed "first.$size.basebackup" basebackup
-        gone basebackup
-        with_server timed "first.$size.basebackup_plain" basebackup_plain
-        gone plain
-        timed "first.$size.rsync" copy_rsync
-        gone rsync
-        timed "first.$size.cp" copy_cp
-        gone cp
-        timed "first.$size.write" one_write
-        gone write
+        touched=
+        for i in "${!CONTENDERS[@]}"; do
+            one_first "$size" "${CONTENDERS[(i + round - 1) % ${#CONTENDERS[@]}]}"
+        done
     done
+    quietly z B branch delete pulled
+}
+# one_first SIZE WHAT; `touched` is part_first's.
+one_first() {
+    local key=first.$1.$2
+    case $2 in
+    push)
+        touch_disk "$WORK/B/.zenith"
+        timed "$key" z A push main B:pushed
+        quietly z B branch delete pushed
+        return
+        ;;
+    pull)
+        touch_disk "$WORK/C/.zenith"
+        timed "$key" z C pull main B:pulled
+        quietly z C branch delete main
+        return
+        ;;
+    esac
+    if [ -n "$touched" ]; then settle; else touch_disk "$WORK/there"; fi
+    touched=1
+    case $2 in
+    basebackup) with_server timed "$key" basebackup ;;
+    basebackup_plain) with_server timed "$key" basebackup_plain ;;
+    rsync) timed "$key" copy_rsync ;;
+    cp) timed "$key" copy_cp ;;
+    write) timed "$key" one_write ;;
+    esac
+    gone basebackup plain rsync cp write
 }
 
 part_nothing() {
     local size=$1 round
+    settle
     for round in $(seq $((ROUNDS * 3))); do
         timed "nothing.$size.push" z A push main B
         timed "nothing.$size.pull" z C pull main B
@@ -54,6 +75,7 @@ part_increments() {
             change "$percent" "$BYTES" "${backup[@]}"
             gone basebackup
             quietly z A import main "$PG_ROOT/src"
+            settle
             key=increments.$size.$percent
             timed "$key.push" z A push main B --json
             sample "$key.raw_bytes" "$(field raw_bytes)"
