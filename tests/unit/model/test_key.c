@@ -17,6 +17,12 @@ static void test_texts(void)
     CU_ASSERT(!key_parse("000000067f00000005ff0001ab02ff00001", back));
     CU_ASSERT(!key_parse("000000067f00000005ff0001ab02ff0000100", back));
     CU_ASSERT(!key_parse("000000067f00000005ff0001ab02ff00001g", back));
+    for (const char *c = "/:@G`g \x80"; *c != '\0'; c++) /* beside the digits; in either half */
+        for (size_t at = 4; at < 6; at++) {
+            char text[] = "000000067f00000005ff0001ab02ff000010";
+            text[at] = *c;
+            CU_ASSERT(!key_parse(text, back));
+        }
     CU_ASSERT(!key_parse("", back));
     CU_ASSERT(memcmp(back, key, sizeof key) == 0);
 }

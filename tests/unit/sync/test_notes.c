@@ -261,6 +261,11 @@ static void test_one_writer_per_timeline(void)
     ASSERT_FAILS(writer_open(s.notes, &info.timeline, 0x100, &w, &e), ZS_BUSY);
     info.timeline.bytes[0] ^= 1;
     ASSERT_OK(writer_open(s.notes, &info.timeline, 0x100, &w, &e));
+    writer_sealed(w, 1);         /* where no seal was made, nothing comes of it */
+    stub_writer_close(s.writer); /* the older one goes first */
+    s.writer = NULL;
+    ASSERT_FAILS(writer_open(s.notes, &info.timeline, 0x100, &(struct zs_writer *){NULL}, &e),
+                 ZS_BUSY);
     writer_close(w);
     s.w.host.features &= ~ZS_STORE_BLOBS;
     ASSERT_FAILS(writer_open(s.notes, &info.timeline, 0x100, &w, &e), ZS_NOT_SUPPORTED);

@@ -217,6 +217,101 @@ static void test_a_stage_is_left_alone(void)
     world_close(&w);
 }
 
+/* Who comes while the scan runs: another branch of that name, or a transfer that is cut off. */
+struct newcomer {
+    struct world *w;
+    bool stage, came;
+};
+
+static void come(void *context, const struct rebuild *r)
+{
+    struct newcomer *n = context;
+    struct busy busy = {0};
+    bool synced = false;
+    (void)r;
+    if (n->came)
+        return;
+    n->came = true;
+    if (n->stage) {
+        begin_another(n->w, &busy);
+        ASSERT_OK(ingest_sync(&busy.in, "token", 5, &synced, &e));
+        ingest_close(&busy.in);
+    } else {
+        ASSERT_OK(stub_store_branch_delete(n->w->stub, "main", &e));
+        ASSERT_OK(stub_store_branch_create(n->w->stub, "main", NULL, NULL, &e));
+    }
+}
+
+static void test_who_comes_meanwhile_is_left_alone(void)
+{
+    for (int stage = 0; stage < 2; stage++) {
+        struct world w;
+        uint32_t x = 3;
+        world_open(&w, 0);
+        commit_some(&w.host, &x, 30, 0x100);
+        struct newcomer newcomer = {.w = &w, .stage = stage == 1};
+        struct rebuild r = rebuild_of(&w);
+        r.tell = come;
+        r.context = &newcomer;
+        ASSERT_FAILS(rebuild_run(&r, &e), stage ? ZS_BUSY : ZS_MOVED_MEANWHILE);
+        CU_ASSERT(strstr(e.message, stage ? "waits here" : "was replaced") != NULL);
+        CU_ASSERT(covers(&w).epochs == 0 && e.hint[0] != '\0');
+        world_close(&w);
+    }
+}
+
+/* Another branch's stage is in nobody's way. */
+static void test_a_stage_of_another_branch(void)
+{
+    struct world w;
+    uint32_t x = 3;
+    bool synced = false;
+    struct ingest in = {0};
+    world_open(&w, 0);
+    ASSERT_OK(stub_store_branch_create(w.stub, "other", NULL, NULL, &e));
+    commit_some(&w.host, &x, 30, 0x100);
+    struct zs_ingest_spec spec = {.struct_size = sizeof spec, .branch = "other", .target_lsn = 16};
+    ASSERT_OK(ingest_begin(w.store, &spec, &in, &e));
+    ASSERT_OK(ingest_sync(&in, "token", 5, &synced, &e));
+    ingest_close(&in);
+    struct rebuild r = rebuild_of(&w);
+    ASSERT_OK(rebuild_run(&r, &e));
+    CU_ASSERT(r.epochs == 1);
+    world_close(&w);
+}
+
+/* Maps that need more memory together than a rebuild may take: the largest are given up, and
+ * what is left is right. */
+static void test_memory_is_bounded(void)
+{
+    enum { COMMITS = 6, KEYS = 130000 }; /* each key behind a prefix of its own */
+    struct world w;
+    struct zs_record *records = calloc(KEYS, sizeof *records);
+    if (records == NULL)
+        abort();
+    world_open(&w, 0);
+    for (uint32_t c = 0; c < COMMITS; c++) {
+        zs_lsn upto = (c + 1) * UINT64_C(0x100);
+        uint32_t n = c == 1 ? 10 : KEYS;
+        for (uint32_t i = 0; i < n; i++) {
+            records[i] =
+                (struct zs_record){.kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = upto};
+            put_u32be(records[i].key, c * KEYS + i);
+        }
+        ASSERT_OK(stub_store_write(w.stub, "main", records, n, upto, &e));
+    }
+    free(records);
+    struct rebuild r = rebuild_of(&w);
+    ASSERT_OK(rebuild_run(&r, &e));
+    CU_ASSERT(r.left_out > 0 && r.left_out < COMMITS && r.epochs + r.left_out == COMMITS);
+    struct coverage c = covers(&w);
+    for (uint64_t i = 0; i < c.ngaps; i++)
+        CU_ASSERT(c.gaps[i].to_lsn != 0x200); /* the small one is never given up */
+    CU_ASSERT(c.epochs == r.epochs);
+    (void)check_every_range(&w);
+    world_close(&w);
+}
+
 /* Each call of the store may fail: the map is as before or as after, never between. */
 static void test_each_call_may_fail(void)
 {
@@ -255,4 +350,7 @@ SUITE("sync/rebuild", {"coverage names what is missing", test_coverage_names_wha
       {"an empty branch and a missing one", test_an_empty_branch_and_a_missing_one},
       {"another writer is waited for", test_another_writer_is_waited_for},
       {"a stage that waits is left alone", test_a_stage_is_left_alone},
+      {"who comes meanwhile is left alone", test_who_comes_meanwhile_is_left_alone},
+      {"another branch's stage is in nobody's way", test_a_stage_of_another_branch},
+      {"memory is bounded", test_memory_is_bounded},
       {"each call of the store may fail", test_each_call_may_fail})
