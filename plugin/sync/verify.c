@@ -230,12 +230,10 @@ static struct interval *interval_of(struct verify *v, zs_lsn lsn)
     return &v->intervals[low];
 }
 
-static int take_records(void *context, const struct zs_record *records, uint64_t n,
-                        struct zs_error *e)
+static void take_records(void *context, const struct zs_record *records, uint64_t n)
 {
     struct verify *v = context;
     uint64_t bytes = 0;
-    (void)e;
     for (uint64_t i = 0; i < n; i++) {
         struct zs_digest one = digest_record(&records[i]);
         struct interval *in = interval_of(v, records[i].lsn);
@@ -248,15 +246,13 @@ static int take_records(void *context, const struct zs_record *records, uint64_t
     v->result->bytes += bytes;
     transfer_count(v->job->transfer, n, bytes, 0);
     progress_tell(v->job->progress);
-    return ZS_OK;
 }
 
-static int take_gap(void *context, const struct scan_gap *gap, struct zs_error *e)
+static void take_gap(void *context, const struct scan_gap *gap)
 {
     struct verify *v = context;
     struct fault fault = {.kind = FAULT_READ};
     char after[80] = "the start", before[64] = "the end";
-    (void)e;
     v->gaps++;
     if (gap->after != NULL) {
         fault.has_after = true;
@@ -279,7 +275,6 @@ static int take_gap(void *context, const struct scan_gap *gap, struct zs_error *
                  gap->why->detail,
                  gap->last ? " So much is damaged that no more was looked at." : "");
     tell(v, &fault);
-    return ZS_OK;
 }
 
 /* ---- what they should add up to ----------------------------------------------------------------

@@ -25,8 +25,8 @@ struct scan_gap {
 
 struct scan_visitor {
     void *context;
-    int (*records)(void *context, const struct zs_record *records, uint64_t n, struct zs_error *e);
-    int (*gap)(void *context, const struct scan_gap *gap, struct zs_error *e);
+    void (*records)(void *context, const struct zs_record *records, uint64_t n);
+    void (*gap)(void *context, const struct scan_gap *gap);
 };
 
 /* Damage goes to the visitor; what else fails, fails here.  57014. */

@@ -283,21 +283,18 @@ struct seen {
     bool last;
 };
 
-static int see_records(void *context, const struct zs_record *records, uint64_t n,
-                       struct zs_error *e)
+static void see_records(void *context, const struct zs_record *records, uint64_t n)
 {
     struct seen *s = context;
-    (void)records, (void)e;
+    (void)records;
     s->records += n;
-    return ZS_OK;
 }
 
-static int see_gap(void *context, const struct scan_gap *gap, struct zs_error *e)
+static void see_gap(void *context, const struct scan_gap *gap)
 {
     struct seen *s = context;
     size_t used = strlen(s->text);
     char after[12] = "", before[12] = "";
-    (void)e;
     if (gap->after != NULL)
         (void)snprintf(after, sizeof after, "%u", get_u32be(gap->after + 14));
     if (gap->before != NULL)
@@ -305,7 +302,6 @@ static int see_gap(void *context, const struct scan_gap *gap, struct zs_error *e
     (void)snprintf(s->text + used, sizeof s->text - used, "%s..%s ", after, before);
     s->gaps++;
     s->last = gap->last;
-    return ZS_OK;
 }
 
 /* Blocks 0 to 999, but for those that are odd from 500 on. */
