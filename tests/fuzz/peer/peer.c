@@ -21,6 +21,7 @@
 #include "stall.h"
 
 #include "base/clock.h"
+#include "model/lsn.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -217,6 +218,15 @@ static void session_choose(struct session *s, const struct watch *w, uint64_t se
     line_of(w->list, s->branch, line, sizeof line);
     if (n == 0 || (line[0] == '\0' && s->part != PART_PUSHER && s->part != PART_SOURCE))
         (void)snprintf(s->branch, sizeof s->branch, "main");
+    line_of(w->list, s->branch, line, sizeof line);
+    char *rest = line;
+    const char *fields[5] = {NULL};
+    for (int i = 0; i < 5; i++)
+        fields[i] = strsep(&rest, "|");
+    s->at = (struct zs_point){0};
+    if (fields[4] == NULL || !lsn_parse(fields[2], &s->at.lsn) ||
+        !digest_parse(fields[4], &s->at.digest))
+        s->at.lsn = 0;
 }
 
 static int run(struct watch *w, struct session *s, uint64_t sessions, int64_t until_ns,

@@ -204,13 +204,21 @@ static void play_asker(struct session *s, struct link *l)
     script_close(&script);
 }
 
+static void receiver_state(struct session *s, bool honest, struct state_message *state)
+{
+    if (!honest && s->at.lsn > 0 && one_in(&s->rng, 3))
+        script_state_resumes(&s->rng, &s->at, state);
+    else
+        script_state(&s->rng, honest, state);
+}
+
 static void play_puller(struct session *s, struct link *l)
 {
     static char query[131072];
     struct heard h = {0};
     struct script script;
     struct state_message state;
-    script_state(&s->rng, s->honest, &state);
+    receiver_state(s, s->honest, &state);
     char *text = script_state_text(&s->rng, &state, s->honest);
     (void)snprintf(query, sizeof query, "branch_pull %s " ID " '%s'", s->branch, text);
     free(text);
@@ -302,7 +310,7 @@ static void be_server(struct session *s, struct link *l)
     }
     if (!link_let_in(l, &query))
         return;
-    script_state(&s->rng, s->part == PART_SINK && s->honest, &state);
+    receiver_state(s, s->part == PART_SINK && s->honest, &state);
     if (s->part == PART_SOURCE && !state_of_query(query, &state))
         return;
     (void)link_say(l, 'W', "\0\0", 3);

@@ -33,6 +33,7 @@ struct session {
     int listener;       /* ours, for PART_SOURCE and PART_SINK */
     unsigned port;
     char branch[32];
+    struct zs_point at; /* where that is; zero: nowhere */
     /* what came of it */
     bool commit_said; /* a COMMIT, or what might be read as one, was written */
     bool done, error; /* the pageserver said so: a DONE (or a row), an error */

@@ -194,6 +194,18 @@ void script_state(struct rng *r, bool honest, struct state_message *state)
     }
 }
 
+void script_state_resumes(struct rng *r, const struct zs_point *at, struct state_message *state)
+{
+    *state = (struct state_message){.digests = true, .encodings = 7};
+    state->resume = (struct resume_point){.present = true,
+                                          .to = *at,
+                                          .lsn = 1 + rng_below(r, at->lsn),
+                                          .sum.lo = rng_below(r, 2),
+                                          .records = rng_below(r, 3),
+                                          .bytes = rng_below(r, 1000)};
+    put_u32be(state->resume.key + 14, (uint32_t)rng_below(r, 200));
+}
+
 char *script_state_text(struct rng *r, const struct state_message *state, bool honest)
 {
     struct zs_error e = {0};
@@ -348,6 +360,13 @@ void script_receiver(struct script *s, struct rng *r, const struct state_message
     *s = (struct script){.honest = honest, .mangled = !honest && one_in(r, 2)};
     if (tell)
         add_message(s, r, MESSAGE_STATE, script_state_text(r, state, honest));
+    if (state->resume.present && !one_in(r, 4)) { /* the stage is as it said */
+        const struct ack_message kept = {.records = state->resume.records,
+                                         .bytes = state->resume.bytes};
+        char *text = NULL;
+        must(ack_encode(&kept, &text, &e), &e);
+        add_message(s, r, MESSAGE_ACK, text);
+    }
     for (uint64_t acks = honest ? 0 : rng_below(r, 4); acks > 0; acks--) {
         const struct ack_message ack = {.records = rng_next(r), .bytes = another(r, 1000)};
         char *text = NULL;

@@ -62,6 +62,9 @@ void script_close(struct script *s);
 
 /* A receiver's state: none such branch, or lies about one. */
 void script_state(struct rng *r, bool honest, struct state_message *state);
+/* A receiver that has nothing but a stage on its way to `at`, which the sender has; what it says
+ * of the stage is a lie. */
+void script_state_resumes(struct rng *r, const struct zs_point *at, struct state_message *state);
 /* A DONE for an offer, true or not; malloc'ed text of a STATE. */
 void script_done(struct step *step, struct rng *r, const struct offer_message *offer, bool honest);
 void script_sums(struct step *step, struct rng *r, const struct ask_message *ask);
