@@ -197,6 +197,22 @@ static int hint_usage(const char *text)
     return EXIT_USAGE;
 }
 
+/* What is called otherwise elsewhere. */
+static const char *git_word(const char *typed)
+{
+    static const char *const words[][2] = {
+        {"clone", "Make a repository and take a branch: zenith init, start, origin add, pull"},
+        {"fetch", "Did you mean: zenith pull"},
+        {"remote", "Did you mean: zenith origin"},
+        {"version", "Did you mean: zenith --version"},
+        {"log", "Did you mean: zenith branch list"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i][0], typed) == 0)
+            return words[i][1];
+    return NULL;
+}
+
 static int unknown_command(const char *typed)
 {
     const char *words[COMMANDS + 1];
@@ -215,6 +231,11 @@ static int unknown_command(const char *typed)
     (void)fputs("zenith: \"", stderr);
     print_clean(stderr, typed);
     (void)fputs("\" is not a command\n", stderr);
+    if (found == n) {
+        const char *meant = git_word(typed);
+        if (meant != NULL)
+            return hint_usage(meant);
+    }
     if (found == n)
         return hint_usage("See what there is with: zenith --help");
     (void)fprintf(stderr, "  hint: Did you mean: zenith %s\n", words[found]);

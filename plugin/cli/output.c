@@ -186,6 +186,12 @@ int table_print(const struct table *t, const bool *right, struct zs_error *e)
             widest[i % t->columns] = width_of(t->texts[i]);
     for (size_t i = 0; i < t->cells; i++) {
         size_t c = i % t->columns, gap = widest[c] - width_of(t->texts[i]);
+        if (t->below && c + 1 == t->columns) {
+            (void)putchar('\n');
+            if (t->texts[i][0] != '\0')
+                (void)printf("    %s\n", t->texts[i]);
+            continue;
+        }
         pad((c > 0 ? 2 : 0) + (right[c] ? gap : 0));
         (void)fputs(t->texts[i], stdout);
         if (c + 1 == t->columns)

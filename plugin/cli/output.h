@@ -40,6 +40,7 @@ void print_clean(FILE *f, const char *text);
 struct table {
     size_t columns, cells, room;
     char **texts;
+    bool below;  /* the last column has no head, and stands below its line */
     bool failed; /* memory was short */
 };
 

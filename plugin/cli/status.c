@@ -10,6 +10,7 @@
 #include "cli/session.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct facts {
     struct rows *server;
@@ -77,20 +78,61 @@ static int print_status_json(const struct facts *f, struct zs_error *e)
     return print_json(root, e);
 }
 
+/* A peer's half of a transfer is told from one's own. */
+static const char *act_of(const char *command)
+{
+    static const char *const acts[][2] = {
+        {"perform_push", "push"},       {"perform_pull", "pull"},
+        {"perform_verify", "verify"},   {"branch_push", "peer's push"},
+        {"branch_pull", "peer's pull"}, {"branch_verify", "peer's verify"},
+    };
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(acts[i][0], command) == 0)
+            return acts[i][1];
+    return command;
+}
+
+/* "11-23 00:22Z" of "2026-11-23T00:22:26Z"; what looks otherwise stays. */
+static void add_started(struct table *t, const char *started)
+{
+    char text[32];
+    if (strlen(started) == 20 && started[10] == 'T')
+        (void)snprintf(text, sizeof text, "%.5s %.5sZ", started + 5, started + 11);
+    else
+        (void)snprintf(text, sizeof text, "%.31s", started);
+    table_add(t, text);
+}
+
+/* "running 57 %" where the whole is known. */
+static void add_state(struct table *t, const struct rows *rows, int row)
+{
+    char text[64];
+    const char *state = row_text(rows, row, "state");
+    uint64_t bytes = row_number(rows, row, "bytes"), all = row_number(rows, row, "total_bytes");
+    if (strcmp(state, "running") == 0 && all > 0)
+        (void)snprintf(text, sizeof text, "running %u %%",
+                       bytes >= all ? 100u : (unsigned)((double)bytes / (double)all * 100.0));
+    else
+        (void)snprintf(text, sizeof text, "%.63s", state);
+    table_add(t, text);
+}
+
 static int print_transfers(const struct rows *rows, struct zs_error *e)
 {
-    static const char *const heads[] = {"STARTED", "COMMAND", "BRANCH", "PEER",
-                                        "STATE",   "BYTES",   "ERROR"};
+    static const char *const heads[] = {"STARTED", "WHAT", "BRANCH", "PEER", "STATE", "BYTES", ""};
     static const bool right[] = {false, false, false, false, false, true, false};
-    CLEANUP(table_fini) struct table t = {.columns = sizeof right};
+    static const char scheme[] = "postgresql://";
+    CLEANUP(table_fini) struct table t = {.columns = sizeof right, .below = true};
     for (size_t c = 0; c < t.columns; c++)
         table_add(&t, heads[c]);
     for (int row = 0; row < rows_count(rows); row++) {
-        table_add(&t, row_text(rows, row, "started"));
-        table_add(&t, row_text(rows, row, "command"));
+        const char *peer = row_text(rows, row, "peer");
+        bool usual = strncmp(peer, scheme, sizeof scheme - 1) == 0;
+        add_started(&t, row_text(rows, row, "started"));
+        table_add(&t, act_of(row_text(rows, row, "command")));
         table_add(&t, row_text(rows, row, "branch"));
-        table_add(&t, row_text(rows, row, "peer"));
-        table_add(&t, row_text(rows, row, "state"));
+        table_add(&t, usual ? peer + sizeof scheme - 1 : peer);
+        add_state(&t, rows, row);
         table_add(&t, bytes_text(row_number(rows, row, "bytes")).s);
         table_add(&t, row_text(rows, row, "error"));
     }

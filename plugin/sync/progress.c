@@ -53,6 +53,8 @@ void progress_write(const struct transfer_facts *facts, struct zs_error *notice)
     if (facts->total_bytes != 0)
         error_set(notice, "00000", "%s %s: %u %%", doing(facts->phase), facts->branch,
                   (unsigned)((double)bytes / (double)facts->total_bytes * 100.0));
+    else if (facts->records == 0)
+        error_set(notice, "00000", "%s %s", doing(facts->phase), facts->branch);
     else
         error_set(notice, "00000", "%s %s: %" PRIu64 " records", doing(facts->phase), facts->branch,
                   facts->records);

@@ -45,6 +45,10 @@ zenith pusk main B
 must "a mistyped command gets the right one said" says 'Did you mean: zenith push'
 zenith orign list
 must "a mistyped group as well" says 'Did you mean: zenith origin'
+for words in "fetch pull" "remote origin" "version --version"; do
+    zenith "${words% *}"
+    must "git's word ${words% *} gets ours said" says "Did you mean: zenith ${words#* }\$"
+done
 zenith pus main B
 must "a command is no command when it is cut" exits 2
 zenith -D

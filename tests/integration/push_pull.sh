@@ -114,4 +114,10 @@ must "what was pushed can be exported" exits 0
 must "an export is a data directory" test -s "$WORK/copy/global/pg_control"
 must "an export is the cluster's own files" \
     cmp "$WORK/copy/base/1/PG_VERSION" "$LATER/base/1/PG_VERSION"
+# What a status says of them to people.
+run A status
+must "a status lists the transfers in one's own words" outputs ' push  +main  +127\.0\.0\.1:'
+must "and within a terminal's width" same "$(grep -A 99 ^STARTED <<<"$OUT" | grep -v '^  ' | awk 'length > 80')" ""
+run B status
+must "and those of a peer" outputs " peer's push +main"
 finish

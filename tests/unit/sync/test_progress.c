@@ -51,7 +51,7 @@ static void test_texts_are_for_people_and_programs(void)
          "\"total_records\":\"18446744073709551615\",\"bytes\":\"18446744073709551614\","
          "\"total_bytes\":\"18446744073709551615\",\"wire_bytes\":\"18446744073709551615\"}}"},
         {{.branch = "main", .phase = PHASE_NEGOTIATE},
-         "comparing histories of main: 0 records",
+         "comparing histories of main",
          "{\"progress\":{\"phase\":\"negotiate\",\"records\":\"0\",\"bytes\":\"0\","
          "\"wire_bytes\":\"0\"}}"},
     };
