@@ -15,7 +15,7 @@ FAIL=$BUILD/tests/crash/fail_calls.so
 MARK=$WORK/mark
 EVERY=${EVERY:-12} # the first so many calls of each kind; from there on some of them
 CALLS="own memory open openat read write readlink fsync fstat fchown flock rename mkostemp memfd_create
-    pipe2 poll signalfd pthread_sigmask pidfd_open pidfd_send_signal waitpid socket connect recv
+    pipe2 poll signalfd pthread_sigmask pidfd_open pidfd_send_signal waitpid socket connect send recv
     realpath getpwuid_r posix_spawn_file_actions_init posix_spawnattr_init
     posix_spawnattr_setsigdefault fclose fflush"
 

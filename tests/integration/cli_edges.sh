@@ -239,7 +239,7 @@ cp keep.toml A/.zenith/pageserver.toml
 
 # Another user's repository, a pid file that is none.
 z A stop >/dev/null
-for text in '' 'x' '-1' '0' '99999999999999999999'; do
+for text in '' 'x' '-1' '0' '99999999999999999999' "$(printf '1%.0s' $(seq 300))"; do
     echo "$text" >A/.zenith/pageserver.pid
     zenith -D A stop
     must "a pid file with \"$text\" in it stops nobody" not exits 0

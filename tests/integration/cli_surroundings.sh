@@ -159,6 +159,7 @@ transport_dir = 1|postgresql://h|must be a string
 transport_dir = "$BUILD/transports"|postgresql://h|added far
 allow_unix_sockets = true|postgresql:///?host=/tmp|added far
 allow_unix_sockets = false|postgresql:///?host=/tmp|allow_unix_sockets
+allow_unix_sockets = 7|postgresql:///?host=/tmp|allow_unix_sockets
 tls_dir = "/etc/ssl"|postgresql://h/?sslmode=verify-ca&sslrootcert=ca.pem|added far|ca.pem
 tls_dir = 1|postgresql://h/?sslmode=verify-ca&sslrootcert=ca.pem|tls_dir
 END

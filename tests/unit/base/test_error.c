@@ -62,8 +62,8 @@ static void test_long_texts_are_cut_between_characters(void)
         {500, "\xf0\x9f\x90\x98", 500},
         {502, "\xf0\x9f\x90\x98", 502},
         {600, "", 503},
-        {496, "\xff", 0}, /* far from the end: no character that was cut in two */
-        {502, "\xbf", 0}, /* nor is what begins none */
+        {496, "\xffzzzzzzzzzz", 0}, /* far from the end: no character that was cut in two */
+        {502, "\xbf", 0},           /* nor is what begins none */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
