@@ -52,3 +52,16 @@ void hint_complete(struct zs_error *e, const char *origin, const char *dir)
     if ((size_t)n < sizeof hint)
         memcpy(e->hint, hint, (size_t)n + 1);
 }
+
+void hint_dir(struct zs_error *e, const char *dir)
+{
+    char folder[sizeof e->hint], hint[sizeof e->hint];
+    const char *typed = strstr(e->hint, WORD);
+    if (dir == NULL || typed == NULL || !quote(dir, folder, sizeof folder))
+        return;
+    const char *args = typed + strlen(WORD);
+    int n =
+        snprintf(hint, sizeof hint, "%.*s-D %s %s", (int)(args - e->hint), e->hint, folder, args);
+    if (n > 0 && (size_t)n < sizeof hint)
+        memcpy(e->hint, hint, (size_t)n + 1);
+}

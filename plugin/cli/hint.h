@@ -12,4 +12,8 @@
  * The hint is left as it is if the new one is too long, or it names no origin. */
 void hint_complete(struct zs_error *e, const char *origin, const char *dir);
 
+/* The first "zenith " in the hint of an error of this side's gets "-D <dir>" behind it, as above.
+ */
+void hint_dir(struct zs_error *e, const char *dir);
+
 #endif

@@ -103,7 +103,10 @@ int transfer_run(struct cli *c, bool push, struct zs_error *e)
         uri_show(uri, shown, sizeof shown);
     } else {
         TRY(origins_load(&repo, &origins, e));
-        TRY(origins_find(origins, target.origin, &uri, e));
+        if (origins_find(origins, target.origin, &uri, e) != ZS_OK) {
+            hint_dir(e, c->dir);
+            return ZS_FAIL;
+        }
         (void)snprintf(shown, sizeof shown, "%.*s", ORIGIN_NAME_MAX, target.origin);
     }
     TRY(server_connect(&server, &repo, e));

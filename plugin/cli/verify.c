@@ -138,8 +138,10 @@ static int run(struct cli *c, struct zs_error *e)
     if (c->nargs > 1)
         TRY_USAGE(target_split(c->args[1], &target, e));
     TRY_REPO(&repo, c, e);
-    if (c->nargs > 1)
-        TRY(find_far(&repo, &target, &origins, &uri, shown, e));
+    if (c->nargs > 1 && find_far(&repo, &target, &origins, &uri, shown, e) != ZS_OK) {
+        hint_dir(e, c->dir);
+        return ZS_FAIL;
+    }
     TRY(query_open(&query, uri == NULL ? "verify" : "perform_verify", e));
     put_argument(query.f, c->args[0]);
     if (uri != NULL) {

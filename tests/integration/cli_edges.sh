@@ -100,6 +100,9 @@ zenith -D A branch list
 must "no branches: nothing is listed" exits 0
 zenith -D A origin list
 must "no origins: nothing is listed" exits 0
+zenith -D A push one nowhere
+must "an origin that is missing can be added as the hint says" \
+    says 'hint: .*: zenith -D A origin add nowhere URI'
 zenith -D A origin list --json
 must "as JSON it is an empty list" outputs '^\[\]|^ *"origins": *\[\]|\[ *\]'
 for name in one two; do

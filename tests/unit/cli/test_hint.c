@@ -47,6 +47,27 @@ static void test_a_refusal_says_what_to_type_here(void)
     }
 }
 
+static void test_an_own_hint_names_the_folder(void)
+{
+    static const struct {
+        const char *hint, *dir, *wanted;
+    } cases[] = {
+        {"Add it with: zenith origin add b URI", "work",
+         "Add it with: zenith -D work origin add b URI"},
+        {"Add it with: zenith origin add b URI", "a b",
+         "Add it with: zenith -D 'a b' origin add b URI"},
+        {"Add it with: zenith origin add b URI", NULL, "Add it with: zenith origin add b URI"},
+        {"There are: a, b.", "work", "There are: a, b."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        error_set(&e, ZS_NO_SUCH_BRANCH, "no");
+        error_hint(&e, "%s", cases[i].hint);
+        hint_dir(&e, cases[i].dir);
+        ASSERT_TEXT(e.hint, cases[i].wanted);
+    }
+}
+
 static void test_what_does_not_fit_changes_nothing(void)
 {
     static const char hint[] = "zenith push main ORIGIN:x";
@@ -70,4 +91,5 @@ static void test_what_does_not_fit_changes_nothing(void)
 }
 
 SUITE("cli/hint", {"a refusal says what to type here", test_a_refusal_says_what_to_type_here},
+      {"an own hint names the folder", test_an_own_hint_names_the_folder},
       {"what does not fit changes nothing", test_what_does_not_fit_changes_nothing})
