@@ -70,7 +70,8 @@ static rocksdb_cache_t *cache_make(void)
 
 static int settings_make(struct kv *kv, int create, struct zs_error *e)
 {
-    char *error = NULL;
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
     rocksdb_options_t *plain = rocksdb_options_create();
     kv->options = rocksdb_options_create();
     kv->table = rocksdb_block_based_options_create();
@@ -78,9 +79,9 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     kv->newest = rocksdb_readoptions_create();
     kv->synced = rocksdb_writeoptions_create();
     kv->unsynced = rocksdb_writeoptions_create();
-    rocksdb_get_options_from_string(plain, MORE_SETTINGS, kv->options, &error);
+    rocksdb_get_options_from_string(plain, MORE_SETTINGS, kv->options, &said);
     rocksdb_options_destroy(plain);
-    TRY(engine_check(error, "configure the store", e));
+    TRY(engine_check(said, "configure the store", e));
     rocksdb_writeoptions_set_sync(kv->synced, 1);
 
     rocksdb_block_based_table_options_t *t = kv->table;
@@ -95,7 +96,8 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
     if (kv->files == NULL)
         return error_memory(e);
     rocksdb_options_t *o = kv->options;
-    kv_files_use(kv->files, o);
+    if (!kv_files_use(kv->files, o))
+        return error_memory(e);
     rocksdb_options_set_block_based_table_factory(o, t);
     rocksdb_options_set_create_if_missing(o, create != 0);
     rocksdb_options_set_error_if_exists(o, create != 0);
@@ -202,28 +204,29 @@ static int check_log(void *context, const char *path, struct zs_error *e)
 
 static int engine_start(struct kv *kv, int create, struct zs_error *e)
 {
-    char *error = NULL;
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
     if (!create) {
         TRY(logs_visit(kv->db_dir, check_log, NULL, e));
         TRY(tails_check(kv->db_dir, e));
     }
-    kv->db = rocksdb_open(kv->options, kv->db_dir, &error);
-    if (error != NULL && (strstr(error, "While lock file") != NULL ||
-                          strstr(error, "lock hold by current process") != NULL)) {
-        rocksdb_free(error);
+    kv->db = rocksdb_open(kv->options, kv->db_dir, &said);
+    if (said != NULL && (strstr(said, "While lock file") != NULL ||
+                         strstr(said, "lock hold by current process") != NULL)) {
         error_set(e, ZS_BUSY, "the store in \"%s\" is in use by another process", kv->dir);
         return error_hint(e, "Stop the pageserver that has it (\"zenith stop\") and try again.");
     }
-    return engine_check(error, "open the store", e);
+    return engine_check(said, "open the store", e);
 }
 
 static int version_write(struct kv *kv, struct zs_error *e)
 {
     struct kv_key key = kv_key_version();
-    char *error = NULL;
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
     rocksdb_put(kv->db, kv->synced, key.bytes, key.len, KV_LAYOUT_VERSION,
-                strlen(KV_LAYOUT_VERSION), &error);
-    return engine_check(error, "write to the store", e);
+                strlen(KV_LAYOUT_VERSION), &said);
+    return engine_check(said, "write to the store", e);
 }
 
 static int version_check(struct kv *kv, struct zs_error *e)

@@ -65,7 +65,5 @@ int kv_blob_list(struct zs_snapshot *s, zs_blob_visit visit, void *context, stru
         if (visit(context, name, len) != 0)
             return ZS_OK;
     }
-    char *error = NULL;
-    rocksdb_iter_get_error(walk.it, &error);
-    return snapshot_check(s, error, "the blobs of ", e);
+    return snapshot_check(s, walk.it, "the blobs of ", e);
 }

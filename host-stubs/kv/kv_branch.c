@@ -92,9 +92,10 @@ static int reclaim(struct kv *kv, uint64_t space, struct zs_error *e)
     struct kv_key from = kv_key_space(KV_TAG_RECORD, space);
     struct kv_key to = kv_key_space(KV_TAG_RECORD, space + 1);
     struct kv_key dead = kv_key_dead(space);
-    char *error = NULL;
-    rocksdb_delete_file_in_range(kv->db, from.bytes, from.len, to.bytes, to.len, &error);
-    TRY(engine_check(error, "remove a branch's files", e));
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
+    rocksdb_delete_file_in_range(kv->db, from.bytes, from.len, to.bytes, to.len, &said);
+    TRY(engine_check(said, "remove a branch's files", e));
     if (!engine_has_room(kv, RESERVE_FLUSH))
         return ZS_OK;
 
@@ -110,11 +111,11 @@ static int reclaim(struct kv *kv, uint64_t space, struct zs_error *e)
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     if (flush == NULL)
         return error_memory(e);
-    rocksdb_flush(kv->db, flush, &error);
+    rocksdb_flush(kv->db, flush, &said);
     rocksdb_flushoptions_destroy(flush);
-    TRY(engine_check(error, "remove a branch's records", e));
-    rocksdb_suggest_compact_range(kv->db, from.bytes, from.len, to.bytes, to.len, &error);
-    return engine_check(error, "remove a branch's records", e);
+    TRY(engine_check(said, "remove a branch's records", e));
+    rocksdb_suggest_compact_range(kv->db, from.bytes, from.len, to.bytes, to.len, &said);
+    return engine_check(said, "remove a branch's records", e);
 }
 
 void space_reclaim(struct kv *kv, uint64_t space)
@@ -143,7 +144,5 @@ int space_reclaim_all(struct kv *kv, struct zs_error *e)
             return error_set(e, ZS_CORRUPT, "a removed branch's entry in the store is damaged");
         TRY(reclaim(kv, space, e));
     }
-    char *error = NULL;
-    rocksdb_iter_get_error(walk.it, &error);
-    return engine_check(error, "look for removed branches", e);
+    return engine_check_end(walk.it, "look for removed branches", e);
 }

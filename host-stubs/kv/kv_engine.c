@@ -39,25 +39,41 @@ static const char *hint_of(const char *sqlstate)
     return "The server's log and the kernel's say more about the disk.";
 }
 
-int engine_check(char *error, const char *doing, struct zs_error *e)
+int engine_ready(char **text, struct zs_error *e)
 {
-    if (error == NULL)
+    *text = calloc(1, 1);
+    return *text == NULL ? error_memory(e) : ZS_OK;
+}
+
+int engine_check(const char *text, const char *doing, struct zs_error *e)
+{
+    if (text == NULL)
+        return error_memory(e);
+    if (text[0] == '\0')
         return ZS_OK;
-    const char *sqlstate = sqlstate_of(error);
+    const char *sqlstate = sqlstate_of(text);
     bool full = strcmp(sqlstate, ZS_DISK_FULL) == 0;
     error_set(e, sqlstate, "could not %s%s", doing, full ? ": the disk is full" : "");
-    error_detail(e, "The storage engine says: %s", error);
-    rocksdb_free(error);
+    error_detail(e, "The storage engine says: %s", text);
     return error_hint(e, "%s", hint_of(sqlstate));
+}
+
+int engine_check_end(const rocksdb_iterator_t *it, const char *doing, struct zs_error *e)
+{
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
+    rocksdb_iter_get_error(it, &said);
+    return engine_check(said, doing, e);
 }
 
 int engine_get(struct kv *kv, const rocksdb_readoptions_t *options, const struct kv_key *key,
                void *out, size_t size, size_t *len, bool *found, struct zs_error *e)
 {
-    char *error = NULL;
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
     rocksdb_pinnableslice_t *slice =
-        rocksdb_get_pinned(kv->db, options, key->bytes, key->len, &error);
-    TRY(engine_check(error, "read the store", e));
+        rocksdb_get_pinned(kv->db, options, key->bytes, key->len, &said);
+    TRY(engine_check(said, "read the store", e));
     *found = slice != NULL;
     if (slice == NULL)
         return ZS_OK;

@@ -222,15 +222,20 @@ struct kv_files *kv_files_create(const char *stage_dir)
         files->env = NewCompositeEnv(std::make_shared<Files>(files->shared));
         files->handle = {files->env.get(), true};
         return files.release();
-    } catch (const std::exception &failure) {
+    } catch (...) {
         return nullptr;
     }
 }
 
-void kv_files_use(struct kv_files *files, rocksdb_options_t *options)
+bool kv_files_use(struct kv_files *files, rocksdb_options_t *options)
 {
-    rocksdb_options_set_env(options, &files->handle);
-    options->rep.listeners.push_back(std::make_shared<Listener>(files->shared));
+    try {
+        rocksdb_options_set_env(options, &files->handle);
+        options->rep.listeners.push_back(std::make_shared<Listener>(files->shared));
+        return true;
+    } catch (...) {
+        return false;
+    }
 }
 
 bool kv_files_stopped(const struct kv_files *files)

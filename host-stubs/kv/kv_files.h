@@ -32,7 +32,8 @@ struct kv_files;
 
 /* NULL: out of memory. */
 struct kv_files *kv_files_create(const char *stage_dir);
-void kv_files_use(struct kv_files *files, rocksdb_options_t *options);
+/* False: out of memory. */
+bool kv_files_use(struct kv_files *files, rocksdb_options_t *options);
 /* Was the engine stopped by an error of its own since it was opened? */
 bool kv_files_stopped(const struct kv_files *files);
 void kv_files_destroy(struct kv_files *files);

@@ -438,7 +438,7 @@ int kv_ingest_commit(struct zs_ingest *in, const struct zs_commit *commit, struc
     memcpy(&c, commit, commit->struct_size < sizeof c ? commit->struct_size : sizeof c);
     TRY(commit_check(in, &c, e));
     if (in->stage != NULL)
-        TRY(stage_finish(in->stage, e)); /* outside of the lock: it syncs */
+        TRY(stage_check(in->stage, e)); /* outside of the lock: it syncs, and reads each file */
     (void)pthread_mutex_lock(&in->kv->commit);
     int rc = commit_locked(in, &c, e);
     (void)pthread_mutex_unlock(&in->kv->commit);

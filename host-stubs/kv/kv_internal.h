@@ -10,7 +10,8 @@
  *   kv_blob.c    blobs
  *   kv_ingest.c  ingests and their commit
  *   kv_stage.c   the sorted files that a large ingest collects outside the engine
- *   kv_kept.c    stages that wait for the next transfer: sync, resume, list, drop
+ *   kv_kept.c    stages that wait for the next transfer: sync, list, drop
+ *   kv_resume.c  one of them, gone on with
  *   kv_manifest.c  what is on disk of one
  *   kv_sst.cc    writing such a file
  *   kv_files.cc  how the engine reaches its files
@@ -94,9 +95,15 @@ struct kv {
 
 /* ---- kv_engine.c ------------------------------------------------------------------- */
 
-/* Turn the engine's error text (freed here) into ours; ZS_OK if there is none.
+/* The engine's C API leaves NULL at its errptr when all went well, and also when it lacks the
+ * memory for an error's text.  So an empty text goes there before a call: one that is still
+ * empty is success.  The caller frees it, and may use it again after a success. */
+int engine_ready(char **text, struct zs_error *e);
+/* What the engine said as ours: ZS_OK if the text is empty; NULL is 53200.
  * `doing` completes "could not ...". */
-int engine_check(char *error, const char *doing, struct zs_error *e);
+int engine_check(const char *text, const char *doing, struct zs_error *e);
+/* Has the iterator come to its end for want of more alone? */
+int engine_check_end(const rocksdb_iterator_t *it, const char *doing, struct zs_error *e);
 
 /* The value of a key as `options` see it, into `size` bytes at out if it fits.  *len is
  * its length in any case; *found false if there is none. */
@@ -136,9 +143,10 @@ int tails_check(const char *db_dir, struct zs_error *e);
 
 /* What is left on the disk beyond a batch: a commit leaves room for others and for the
  * engine's files; a removal, which gives space back, needs little. */
-#define RESERVE_COMMIT ((size_t)8 << 20)
+#define RESERVE_COMMIT (RESERVE_FLUSH + ((size_t)8 << 20))
 #define RESERVE_REMOVE ((size_t)256 << 10)
-/* What a flush may take: the engine's two buffers. */
+/* What a flush may take: the engine's two buffers.  A commit may bring one about, and one that
+ * finds the disk full stops the engine. */
 #define RESERVE_FLUSH ((size_t)32 << 20)
 
 /* A write failed, which e tells: no other follows until the server is started again, and
@@ -149,8 +157,9 @@ int engine_still_writes(struct kv *kv, const char *doing, struct zs_error *e);
 /* The same; also if it cannot take over files any more (kv_files.h). */
 int engine_takes_files(struct kv *kv, const char *doing, struct zs_error *e);
 
-/* Is there room on the disk? */
+/* Is there room on the disk?  53100. */
 bool engine_has_room(const struct kv *kv, size_t bytes);
+int engine_check_room(const struct kv *kv, size_t bytes, const char *doing, struct zs_error *e);
 
 /* Write a batch.  53100 if it would not fit, and then nothing was tried. */
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,
@@ -196,8 +205,9 @@ void kv_snapshot_close(struct zs_snapshot *snapshot);
 int kv_snapshot_history(struct zs_snapshot *snapshot, zs_lsn upto_lsn, struct zs_point *points,
                         uint64_t n, uint64_t *count, struct zs_error *e);
 
-/* engine_check for "could not read branch ..." and what of it, "" for records. */
-int snapshot_check(const struct zs_snapshot *s, char *error, const char *what, struct zs_error *e);
+/* engine_check_end for "could not read branch ..." and what of it, "" for records. */
+int snapshot_check(const struct zs_snapshot *s, const rocksdb_iterator_t *it, const char *what,
+                   struct zs_error *e);
 
 int kv_iter_open(struct zs_snapshot *snapshot, zs_lsn after_lsn, zs_lsn upto_lsn,
                  struct zs_iter **out, struct zs_error *e);
@@ -225,25 +235,42 @@ int kv_ingest_state(struct zs_ingest *ingest, struct zs_ingest_state *state, str
 int kv_ingest_commit(struct zs_ingest *ingest, const struct zs_commit *commit, struct zs_error *e);
 void kv_ingest_close(struct zs_ingest *ingest);
 
-/* For kv_kept.c: 22023 unless it can still be written; 40001; is the id in the store? */
+/* For kv_kept.c and kv_resume.c: 22023 unless it can still be written; 40001; is the id in the
+ * store? */
 int ingest_usable(const struct zs_ingest *in, struct zs_error *e);
 int branch_moved(const char *branch, struct zs_error *e);
 int timeline_taken(struct kv *kv, struct zs_timeline_id id, bool *taken, struct zs_error *e);
 
-/* ---- kv_kept.c ------------------------------------------------------------------------ */
+/* ---- kv_resume.c ---------------------------------------------------------------------- */
 
-int kv_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes, uint32_t *synced,
-                   struct zs_error *e);
-int kv_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context, struct zs_error *e);
 int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
                      uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
                      struct zs_error *e);
+int kv_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context, struct zs_error *e);
+
+/* ---- kv_kept.c ------------------------------------------------------------------------ */
+
+/* A stage that waits. */
+struct kept {
+    struct kept *next;
+    char *dir;
+    struct manifest *manifest;
+};
+
+int kv_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes, uint32_t *synced,
+                   struct zs_error *e);
 int kv_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e);
 int kv_stage_drop(void *self, const char *branch, struct zs_error *e);
 
 /* Take the branch's stage out of the list, and, with `old`, those past their time.  The
  * registry is locked by the caller, who removes what it gets after unlocking it. */
 struct kept *kept_take(struct kv *kv, const char *branch, bool old);
+/* Into the list; the registry is locked by the caller. */
+void kept_add(struct kv *kv, struct kept *k);
+/* Can the stage's branch still take it? */
+int kept_fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_error *e);
+/* 42704: none of the branch waits. */
+int kept_missing(const char *branch, struct zs_error *e);
 /* Their files, too. */
 void kept_remove(struct kept *list);
 /* Memory alone: at kv_close. */
@@ -282,8 +309,11 @@ struct manifest {
 void manifest_free(struct manifest *m);
 /* Durably, in place of an older one. */
 int manifest_write(const struct manifest *m, const char *dir, struct zs_error *e);
-/* NULL: there is none (*damaged false), or not as it was written. */
-struct manifest *manifest_read(const char *dir, bool *damaged);
+/* *out is NULL if there is none.  XX001: it is not as it was written; any other error says
+ * that it could not be read, and nothing about what it holds. */
+int manifest_read(const char *dir, struct manifest **out, struct zs_error *e);
+/* XX001 if a file is not there, or not as long as it was. */
+int manifest_files_check(const struct manifest *m, const char *dir, struct zs_error *e);
 int folder_sync(const char *path, struct zs_error *e);
 
 /* ---- kv_stage.c -------------------------------------------------------------------- */
@@ -298,7 +328,10 @@ int stage_put(struct stage *stage, const char *key, size_t key_len, const void *
 int stage_delete(struct stage *stage, const char *key, size_t key_len, struct zs_error *e);
 /* End the file that is being written: what was put so far is on disk. */
 int stage_finish(struct stage *stage, struct zs_error *e);
-/* Finish, and let the engine take all files as one step. */
+/* Finish, and see that the engine may open what was not looked at before; so that a commit
+ * does it before it locks others out, with all but what it adds itself. */
+int stage_check(struct stage *stage, struct zs_error *e);
+/* Check, and let the engine take all files as one step. */
 int stage_ingest(struct stage *stage, struct zs_error *e);
 /* Remove what is left of it, and free it. */
 void stage_close(struct stage *stage);

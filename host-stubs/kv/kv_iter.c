@@ -223,9 +223,7 @@ static int find_next(struct zs_iter *iter, int64_t until_ns, struct zs_record *r
             return ZS_OK;
         skip(iter, record);
     }
-    char *error = NULL;
-    rocksdb_iter_get_error(iter->it, &error);
-    return snapshot_check(iter->snapshot, error, "", e);
+    return snapshot_check(iter->snapshot, iter->it, "", e);
 }
 
 int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
@@ -261,9 +259,7 @@ int kv_iter_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, vo
     *more = inside(iter);
     if (*more != 0)
         return ZS_OK;
-    char *error = NULL;
-    rocksdb_iter_get_error(iter->it, &error);
-    return snapshot_check(iter->snapshot, error, "", e);
+    return snapshot_check(iter->snapshot, iter->it, "", e);
 }
 
 void kv_iter_close(struct zs_iter *iter)

@@ -3,13 +3,12 @@
  *   sync    finish the sorted file that is open (that syncs it), then the manifest
  *   close   cut the folder to what the manifest names; into the list
  *   start   each folder with a manifest that fits into the list, the others removed
- *   resume  out of the list; every file is read and its checksums compared; an ingest again
+ *   resume  out of the list, an ingest again (kv_resume.c)
  *
  * The records carry the space of their branch, so the space of a stage that would make
  * one stays taken: next_space goes past it at a start.
  * Threads: the list is guarded by kv->registry; files are removed outside of it. */
 #include "kv/kv_internal.h"
-#include "kv/kv_sst.h"
 #include "model/branch_name.h"
 #include "model/lsn.h"
 
@@ -21,12 +20,6 @@
 #include <time.h>
 
 #define KEPT_SECONDS (7 * INT64_C(86400))
-
-struct kept {
-    struct kept *next;
-    char *dir;
-    struct manifest *manifest;
-};
 
 /* ---- the list ------------------------------------------------------------------------ */
 
@@ -73,7 +66,7 @@ struct kept *kept_take(struct kv *kv, const char *branch, bool old)
     return taken;
 }
 
-static void kept_add(struct kv *kv, struct kept *k)
+void kept_add(struct kv *kv, struct kept *k)
 {
     struct kept **at = &kv->kept;
     while (*at != NULL && strcmp((*at)->manifest->branch, k->manifest->branch) < 0)
@@ -201,7 +194,7 @@ void ingest_keep(struct zs_ingest *in)
 
 /* ---- does it still fit? -------------------------------------------------------------- */
 
-static int fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_error *e)
+int kept_fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_error *e)
 {
     struct branch_meta now = {0};
     bool exists = false;
@@ -218,41 +211,43 @@ static int fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_e
     return ZS_OK;
 }
 
-static bool files_are_there(const struct manifest *m, const char *dir)
-{
-    for (uint32_t i = 0; i < m->nfiles; i++) {
-        CLEANUP(free_ptr) char *path = stage_file(dir, i);
-        struct stat st;
-        if (path == NULL || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
-            (uint64_t)st.st_size != m->sizes[i])
-            return false;
-    }
-    return true;
-}
-
 /* ---- the start ----------------------------------------------------------------------- */
+
+/* Can the stage in `dir` be gone on with?  What cannot be read now may be whole: that fails,
+ * as nothing but a look that showed damage lets it be removed. */
+static int look_at(struct kv *kv, const char *dir, struct manifest **m, bool *good,
+                   struct zs_error *e)
+{
+    struct zs_error why = {0};
+    *good = false;
+    int rc = manifest_read(dir, m, &why);
+    if (rc == ZS_OK && *m == NULL)
+        return ZS_OK;
+    if (rc == ZS_OK)
+        rc = manifest_files_check(*m, dir, &why);
+    if (rc == ZS_OK) {
+        TRY(kept_fits(kv, *m, good, e));
+        *good = *good && !is_old(*m);
+        return ZS_OK;
+    }
+    if (!error_is(&why, ZS_CORRUPT)) {
+        *e = why;
+        return ZS_FAIL;
+    }
+    /* the program that has the store decides where this is read */
+    (void)fprintf(stderr, "the stage in \"%s\" is damaged and was removed\n", dir);
+    return ZS_OK;
+}
 
 /* Takes over dir. */
 static int recover_one(struct kv *kv, char *dir, struct zs_error *e)
 {
-    bool damaged = false;
     bool good = false;
-    struct manifest *m = manifest_read(dir, &damaged);
-    if (m != NULL) {
-        damaged = !files_are_there(m, dir);
-        if (!damaged && fits(kv, m, &good, e) != ZS_OK) {
-            manifest_free(m);
-            free(dir);
-            return ZS_FAIL;
-        }
-        good = good && !is_old(m);
-    }
-    if (damaged) /* the program that has the store decides where this is read */
-        (void)fprintf(stderr, "the stage in \"%s\" is damaged and was removed\n", dir);
-    if (m == NULL || !good) {
-        int rc = stage_folder_remove(dir) == 0
-                     ? ZS_OK
-                     : error_errno(e, errno, "could not remove folder \"%s\"", dir);
+    struct manifest *m = NULL;
+    int rc = look_at(kv, dir, &m, &good, e);
+    if (rc == ZS_OK && !good && stage_folder_remove(dir) != 0)
+        rc = error_errno(e, errno, "could not remove folder \"%s\"", dir);
+    if (rc != ZS_OK || !good) {
         manifest_free(m);
         free(dir);
         return rc;
@@ -307,145 +302,13 @@ int kept_find(struct kv *kv, const char *branch, char **dir, struct zs_error *e)
     return found && *dir == NULL ? error_memory(e) : ZS_OK;
 }
 
-/* ---- resume, list, drop -------------------------------------------------------------- */
+/* ---- list and drop -------------------------------------------------------------- */
 
-static int no_stage(const char *branch, struct zs_error *e)
+int kept_missing(const char *branch, struct zs_error *e)
 {
     error_set(e, ZS_NO_SUCH_BRANCH, "no interrupted transfer of branch \"%s\" waits", branch);
     (void)error_hint(e, "\"zenith status\" shows those that wait.");
     return ZS_FAIL;
-}
-
-/* With the registry locked.  *out is set in any case where the stage left the list. */
-static int take_locked(struct zs_ingest *in, const char *branch, struct kept **out,
-                       struct zs_error *e)
-{
-    struct kv *kv = in->kv;
-    bool good = false;
-    const struct kept *k = kv->kept;
-    TRY(claim_check(kv, branch, e));
-    while (k != NULL && strcmp(k->manifest->branch, branch) != 0)
-        k = k->next;
-    if (k == NULL)
-        return no_stage(branch, e);
-    for (const struct claim *c = kv->claims; c != NULL; c = c->next)
-        if (timeline_equal(c->timeline, k->manifest->base.timeline))
-            TRY(claim_check(kv, c->name, e)); /* 55006: the claim is there */
-    TRY(fits(kv, k->manifest, &good, e));
-    *out = kept_take(kv, branch, false);
-    if (!good) {
-        (void)branch_moved(branch, e);
-        return ZS_FAIL;
-    }
-    memcpy(in->claim.name, branch, strlen(branch));
-    in->claim.timeline = (*out)->manifest->base.timeline;
-    claim_add(kv, &in->claim);
-    return ZS_OK;
-}
-
-/* Every block of every file. */
-static int verify(const struct kept *k, struct zs_error *e)
-{
-    bool good = files_are_there(k->manifest, k->dir);
-    for (uint32_t i = 0; i < k->manifest->nfiles && good; i++) {
-        CLEANUP(free_ptr) char *path = stage_file(k->dir, i);
-        if (path == NULL)
-            return error_memory(e);
-        char *text = sst_verify(path);
-        good = text == NULL;
-        free(text);
-    }
-    if (good)
-        return ZS_OK;
-    error_set(e, ZS_CORRUPT, "what was kept of the interrupted transfer of \"%s\" is damaged",
-              k->manifest->branch);
-    return error_hint(e, "It has been dropped; run the command again, and check this disk.");
-}
-
-/* Takes the ingest's members from the manifest, and the manifest. */
-static int revive(struct zs_ingest *in, struct kept *k, struct zs_error *e)
-{
-    const struct manifest *m = k->manifest;
-    in->batch = rocksdb_writebatch_create();
-    if (in->batch == NULL)
-        return error_memory(e);
-    TRY(verify(k, e));
-    char *dir = strdup(k->dir);
-    if (dir == NULL)
-        return error_memory(e);
-    TRY(stage_reopen(in->kv, dir, m->nfiles, &in->stage, e));
-    in->base = m->base;
-    in->create = m->create;
-    in->target_lsn = m->target_lsn;
-    in->highest_lsn = m->highest_lsn;
-    in->sum = m->sum;
-    in->records = m->records;
-    in->bytes = m->bytes;
-    in->last_lsn = m->last_lsn;
-    memcpy(in->last_key, m->last_key, ZS_KEY_BYTES);
-    in->synced = k->manifest;
-    k->manifest = NULL;
-    return ZS_OK;
-}
-
-int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state, void *buf,
-                     uint64_t buf_bytes, uint64_t *token_bytes, struct zs_ingest **out,
-                     struct zs_error *e)
-{
-    struct kv *kv = self;
-    struct kept *k = NULL;
-    TRY(branch_name_check(branch, e));
-    struct zs_ingest *in = calloc(1, sizeof *in);
-    if (in == NULL)
-        return error_memory(e);
-    in->kv = kv;
-    (void)pthread_mutex_lock(&kv->registry);
-    int rc = take_locked(in, branch, &k, e);
-    (void)pthread_mutex_unlock(&kv->registry);
-    if (rc != ZS_OK) {
-        kept_remove(k);
-        free(in);
-        return ZS_FAIL;
-    }
-    if (revive(in, k, e) != ZS_OK || in->synced == NULL) {
-        kept_remove(k);
-        kv_ingest_close(in);
-        return ZS_FAIL;
-    }
-    kept_free(k);
-    *token_bytes = in->synced->token_bytes;
-    if (in->synced->token_bytes <= buf_bytes)
-        memcpy(buf, in->synced->token, in->synced->token_bytes);
-    *out = in;
-    return kv_ingest_state(in, state, e);
-}
-
-/* A record's key on its way from a file to a visitor. */
-struct key_walk {
-    zs_key_visit visit;
-    void *context;
-    bool damaged;
-};
-
-static int visit_key(void *context, const char *key, size_t key_len)
-{
-    struct key_walk *walk = context;
-    struct zs_record record;
-    walk->damaged = !kv_record_of_key(key, key_len, &record);
-    return walk->damaged ? 1 : walk->visit(walk->context, record.key);
-}
-
-int kv_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context, struct zs_error *e)
-{
-    struct key_walk walk = {.visit = visit, .context = context};
-    int ended = 0;
-    for (uint32_t i = 0; in->synced != NULL && i < in->synced->nfiles && ended == 0; i++) {
-        CLEANUP(free_ptr) char *path = stage_file(stage_dir(in->stage), i);
-        if (path == NULL)
-            return error_memory(e);
-        TRY(engine_check(sst_keys(path, visit_key, &walk, &ended), "read a stage's keys", e));
-    }
-    return walk.damaged ? error_set(e, ZS_CORRUPT, "a key in a stage is damaged") : ZS_OK;
 }
 
 int kv_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e)
@@ -480,7 +343,7 @@ int kv_stage_drop(void *self, const char *branch, struct zs_error *e)
     struct kept *k = kept_take(kv, branch, false);
     (void)pthread_mutex_unlock(&kv->registry);
     if (k == NULL)
-        return no_stage(branch, e);
+        return kept_missing(branch, e);
     kept_remove(k);
     return ZS_OK;
 }

@@ -77,9 +77,7 @@ int kv_branch_list(void *self, zs_branch_visit visit, void *context, struct zs_e
         if (visit(context, &info) != 0)
             return ZS_OK;
     }
-    char *error = NULL;
-    rocksdb_iter_get_error(walk.it, &error);
-    return engine_check(error, "list the branches", e);
+    return engine_check_end(walk.it, "list the branches", e);
 }
 
 int claim_check(const struct kv *kv, const char *name, struct zs_error *e)

@@ -57,14 +57,15 @@ static void encode(const struct manifest *m, uint8_t *out, size_t size)
     put_u64le(out + size - 8, XXH3_64bits(out, size - 8));
 }
 
-static struct manifest *decode(const uint8_t *in, size_t size)
+/* *out is NULL if these bytes are no manifest. */
+static int decode(const uint8_t *in, size_t size, struct manifest **out, struct zs_error *e)
 {
     if (size < HEAD_BYTES + 12 || memcmp(in, magic, sizeof magic) != 0 ||
         get_u32le(in + 8) != size || get_u64le(in + size - 8) != XXH3_64bits(in, size - 8))
-        return NULL;
+        return ZS_OK;
     struct manifest *m = calloc(1, sizeof *m);
     if (m == NULL)
-        return NULL;
+        return error_memory(e);
     m->create = get_u32le(in + 12) == 1;
     memcpy(m->branch, in + 16, sizeof m->branch);
     m->target_lsn = get_u64le(in + 360);
@@ -83,12 +84,13 @@ static struct manifest *decode(const uint8_t *in, size_t size)
     m->sizes = good ? calloc(m->nfiles, sizeof *m->sizes) : NULL;
     if (m->sizes == NULL) {
         manifest_free(m);
-        return NULL;
+        return good ? error_memory(e) : ZS_OK;
     }
     memcpy(m->token, in + HEAD_BYTES, m->token_bytes);
     for (uint32_t i = 0; i < m->nfiles; i++)
         m->sizes[i] = get_u64le(in + HEAD_BYTES + m->token_bytes + (size_t)i * 8);
-    return m;
+    *out = m;
+    return ZS_OK;
 }
 
 int folder_sync(const char *path, struct zs_error *e)
@@ -130,28 +132,54 @@ int manifest_write(const struct manifest *m, const char *dir, struct zs_error *e
     return folder_sync(dir, e);
 }
 
-struct manifest *manifest_read(const char *dir, bool *damaged)
+static int damaged(const char *path, struct zs_error *e)
+{
+    return error_set(e, ZS_CORRUPT, "\"%s\" is not as it was written", path);
+}
+
+int manifest_read(const char *dir, struct manifest **out, struct zs_error *e)
 {
     CLEANUP(free_ptr) char *path = NULL;
     CLEANUP(fd_close) int fd = -1;
     struct stat st;
-    *damaged = false;
+    *out = NULL;
     if (asprintf(&path, "%s/manifest", dir) < 0) {
         path = NULL;
-        return NULL;
+        return error_memory(e);
     }
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return NULL;
-    *damaged = true;
-    if (fstat(fd, &st) != 0 || st.st_size <= 0 ||
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return ZS_OK;
+    if (fd < 0 && errno == ELOOP)
+        return damaged(path, e);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return error_errno(e, errno, "could not read \"%s\"", path);
+    if (!S_ISREG(st.st_mode) || st.st_size <= 0 ||
         (uint64_t)st.st_size > HEAD_BYTES + ZS_TOKEN_MAX + 12 + (uint64_t)MAX_FILES * 8)
-        return NULL;
+        return damaged(path, e);
     size_t size = (size_t)st.st_size;
     CLEANUP(free_ptr) uint8_t *bytes = malloc(size);
-    if (bytes == NULL || pread(fd, bytes, size, 0) != (ssize_t)size)
-        return NULL;
-    struct manifest *m = decode(bytes, size);
-    *damaged = m == NULL;
-    return m;
+    if (bytes == NULL)
+        return error_memory(e);
+    ssize_t n = pread(fd, bytes, size, 0);
+    if (n < 0)
+        return error_errno(e, errno, "could not read \"%s\"", path);
+    if ((size_t)n == size)
+        TRY(decode(bytes, size, out, e));
+    return *out != NULL ? ZS_OK : damaged(path, e);
+}
+
+int manifest_files_check(const struct manifest *m, const char *dir, struct zs_error *e)
+{
+    for (uint32_t i = 0; i < m->nfiles; i++) {
+        CLEANUP(free_ptr) char *path = stage_file(dir, i);
+        struct stat st = {0};
+        if (path == NULL)
+            return error_memory(e);
+        if (lstat(path, &st) != 0 && errno != ENOENT)
+            return error_errno(e, errno, "could not look at \"%s\"", path);
+        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != m->sizes[i])
+            return damaged(path, e);
+    }
+    return ZS_OK;
 }

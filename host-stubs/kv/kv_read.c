@@ -8,13 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-int snapshot_check(const struct zs_snapshot *s, char *error, const char *what, struct zs_error *e)
+int snapshot_check(const struct zs_snapshot *s, const rocksdb_iterator_t *it, const char *what,
+                   struct zs_error *e)
 {
     char doing[ZS_BRANCH_NAME_MAX + 64];
-    if (error == NULL)
-        return ZS_OK;
     (void)snprintf(doing, sizeof doing, "read %sbranch \"%s\"", what, s->name);
-    return engine_check(error, doing, e);
+    return engine_check_end(it, doing, e);
 }
 
 int kv_snapshot_open(void *self, const char *branch, struct zs_branch_info *info,
@@ -89,7 +88,5 @@ int kv_snapshot_history(struct zs_snapshot *s, zs_lsn upto_lsn, struct zs_point 
             return error_set(e, ZS_CORRUPT, "a history point of branch \"%s\" is damaged", s->name);
         (*count)++;
     }
-    char *error = NULL;
-    rocksdb_iter_get_error(walk.it, &error);
-    return snapshot_check(s, error, "the history of ", e);
+    return snapshot_check(s, walk.it, "the history of ", e);
 }

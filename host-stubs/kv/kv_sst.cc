@@ -9,7 +9,7 @@
 
 #include "kv/kv_table.h"
 
-#include <cstring>
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <rocksdb/filter_policy.h>
@@ -20,6 +20,8 @@
 struct sst_writer {
     rocksdb::SstFileWriter pages, large; /* by the kind of index */
     rocksdb::SstFileWriter *file;        /* which is being written */
+    struct sst_text said;
+    bool thrown; /* out of RocksDB, which then holds what its destructors free twice */
 };
 
 /* As in RocksDB's own c.cc, whose C API sets fewer of the options. */
@@ -47,15 +49,21 @@ static rocksdb::Options file_options(int index_type)
     return options;
 }
 
-/* Run a step; its failure as text, an exception too. */
-template <typename Step> static char *text_of(Step step) noexcept
+/* Run a step; its failure as text, an exception too.  That takes no memory: a failure that
+ * could not be told would pass for success. */
+template <typename Step>
+static const char *run(struct sst_text &said, bool &thrown, Step step) noexcept
 {
+    said.of[0] = '\0';
     try {
         const rocksdb::Status status = step();
-        return status.ok() ? nullptr : strdup(status.ToString().c_str());
-    } catch (const std::exception &failure) {
-        return strdup("Memory limit reached");
+        if (!status.ok())
+            (void)snprintf(said.of, sizeof said.of, "%s", status.ToString().c_str());
+    } catch (...) {
+        thrown = true;
+        (void)snprintf(said.of, sizeof said.of, "Memory limit reached");
     }
+    return said.of;
 }
 
 struct sst_writer *sst_writer_create(void)
@@ -64,55 +72,63 @@ struct sst_writer *sst_writer_create(void)
         const rocksdb::EnvOptions env = env_options();
         return new sst_writer{{env, file_options(KV_INDEX_TYPE), nullptr, false},
                               {env, file_options(KV_INDEX_TYPE_LARGE), nullptr, false},
-                              nullptr};
-    } catch (const std::exception &failure) {
+                              nullptr,
+                              {""},
+                              false};
+    } catch (...) {
         return nullptr;
     }
 }
 
 void sst_writer_destroy(struct sst_writer *writer)
 {
+    if (writer->thrown)
+        return; /* left as it is: RocksDB 7.8 frees some of it a second time */
     delete writer;
 }
 
-char *sst_writer_open(struct sst_writer *writer, const char *path, int large)
+const char *sst_writer_open(struct sst_writer *writer, const char *path, int large)
 {
     writer->file = large != 0 ? &writer->large : &writer->pages;
-    return text_of([&] { return writer->file->Open(path); });
+    return run(writer->said, writer->thrown, [&] { return writer->file->Open(path); });
 }
 
-char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len, const void *value,
-                     size_t len)
+const char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len,
+                           const void *value, size_t len)
 {
-    return text_of([&] {
+    return run(writer->said, writer->thrown, [&] {
         return writer->file->Put(rocksdb::Slice(key, key_len),
                                  rocksdb::Slice(static_cast<const char *>(value), len));
     });
 }
 
-char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len)
+const char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len)
 {
-    return text_of([&] { return writer->file->Delete(rocksdb::Slice(key, key_len)); });
+    return run(writer->said, writer->thrown,
+               [&] { return writer->file->Delete(rocksdb::Slice(key, key_len)); });
 }
 
-char *sst_writer_finish(struct sst_writer *writer)
+const char *sst_writer_finish(struct sst_writer *writer)
 {
-    return text_of([&] { return writer->file->Finish(); });
+    return run(writer->said, writer->thrown, [&] { return writer->file->Finish(); });
 }
 
 rocksdb_ingestexternalfileoptions_t *sst_ingest_options(void)
 {
-    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
-    if (options != nullptr) {
+    try {
+        rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
         options->rep.move_files = true;
         options->rep.write_global_seqno = false;
+        return options;
+    } catch (...) {
+        return nullptr;
     }
-    return options;
 }
 
-char *sst_ends(const char *path)
+const char *sst_ends(const char *path, struct sst_text *said)
 {
-    return text_of([&] {
+    bool thrown = false;
+    return run(*said, thrown, [&] {
         rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
         rocksdb::Status opened = reader.Open(path);
         if (!opened.ok())
@@ -125,20 +141,23 @@ char *sst_ends(const char *path)
     });
 }
 
-char *sst_verify(const char *path)
+const char *sst_verify(const char *path, struct sst_text *said)
 {
-    if (tail_is_whole(path) == 0)
-        return strdup("Corruption: what the file says of itself is not as it was written");
-    return text_of([&] {
+    bool thrown = false;
+    return run(*said, thrown, [&] {
+        if (tail_is_whole(path) == 0)
+            return rocksdb::Status::Corruption("what the file says of itself is not as written");
         rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
         const rocksdb::Status opened = reader.Open(path);
         return opened.ok() ? reader.VerifyChecksum(rocksdb::ReadOptions()) : opened;
     });
 }
 
-char *sst_keys(const char *path, sst_visit visit, void *context, int *ended)
+const char *sst_keys(const char *path, sst_visit visit, void *context, int *ended,
+                     struct sst_text *said)
 {
-    return text_of([&] {
+    bool thrown = false;
+    return run(*said, thrown, [&] {
         rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
         rocksdb::Status opened = reader.Open(path);
         if (!opened.ok())

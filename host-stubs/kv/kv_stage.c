@@ -8,6 +8,8 @@
  * A large value begins a file of another kind, which then takes what follows (kv_table.h).
  * Durability: finishing a file syncs it; the engine syncs files and folders again when
  * it takes them.
+ * On the disk a stage leaves what the engine needs for itself (RESERVE_COMMIT): a flush, which
+ * taking over files may bring about, that finds no room stops the engine.
  * Threads: one per stage. */
 #include "kv/kv_internal.h"
 #include "kv/kv_sst.h"
@@ -19,11 +21,14 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#define ROOM_EVERY_BYTES ((uint64_t)1 << 20)
+
 struct stage {
     struct kv *kv;
     char *dir;
     char **files;
     size_t nfiles;
+    size_t checked; /* of these, before the commit's lock */
     struct sst_writer *writer;
     uint64_t file_bytes; /* put into the file that is open; 0: none is */
     bool large;          /* it is one for large values */
@@ -161,7 +166,10 @@ int stage_put(struct stage *s, const char *key, size_t key_len, const void *valu
         TRY(file_open(s, large, e));
     TRY(engine_check(sst_writer_put(s->writer, key, key_len, value, len),
                      "write the incoming records", e));
+    uint64_t before = s->file_bytes;
     s->file_bytes += key_len + len;
+    if (before / ROOM_EVERY_BYTES != s->file_bytes / ROOM_EVERY_BYTES)
+        TRY(engine_check_room(s->kv, RESERVE_COMMIT, "write the incoming records", e));
     return s->file_bytes < KV_FILE_BYTES ? ZS_OK : stage_finish(s, e);
 }
 
@@ -174,23 +182,33 @@ int stage_delete(struct stage *s, const char *key, size_t key_len, struct zs_err
                         e);
 }
 
+int stage_check(struct stage *s, struct zs_error *e)
+{
+    TRY(stage_finish(s, e));
+    for (; s->checked < s->nfiles; s->checked++) {
+        struct sst_text said;
+        const char *path = s->files[s->checked];
+        TRY(tail_check(path, e));
+        TRY(engine_check(sst_ends(path, &said), "take over the incoming records", e));
+    }
+    return ZS_OK;
+}
+
 int stage_ingest(struct stage *s, struct zs_error *e)
 {
     static const char doing[] = "take over the incoming records";
     TRY(engine_takes_files(s->kv, doing, e));
-    TRY(stage_finish(s, e));
-    for (size_t i = 0; i < s->nfiles; i++) {
-        TRY(tail_check(s->files[i], e));
-        TRY(engine_check(sst_ends(s->files[i]), doing, e));
-    }
+    TRY(engine_check_room(s->kv, RESERVE_COMMIT, doing, e));
+    TRY(stage_check(s, e));
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
     rocksdb_ingestexternalfileoptions_t *options = sst_ingest_options();
     if (options == NULL)
         return error_memory(e);
-    char *error = NULL;
     rocksdb_ingest_external_file(s->kv->db, (const char *const *)s->files, s->nfiles, options,
-                                 &error);
+                                 &said);
     rocksdb_ingestexternalfileoptions_destroy(options);
-    return engine_check(error, doing, e) == ZS_OK ? ZS_OK : engine_write_failed(s->kv, e);
+    return engine_check(said, doing, e) == ZS_OK ? ZS_OK : engine_write_failed(s->kv, e);
 }
 
 void stage_close(struct stage *s)

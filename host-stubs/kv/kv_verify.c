@@ -32,16 +32,21 @@ static void tell(struct look *l, const struct zs_error *fault)
     l->ended = l->ended || l->visit(l->context, fault) != 0;
 }
 
-/* `text` is the engine's, freed here; NULL: all is well. */
-static void tell_file(struct look *l, const char *what, const char *path, char *text)
+/* A disk that does not give back what was written is at fault; want of memory is not. */
+static bool is_fault(const struct zs_error *e)
 {
-    struct zs_error fault = {0};
-    if (text == NULL)
-        return;
-    error_set(&fault, ZS_CORRUPT, "%s \"%s\" is damaged", what, path);
-    error_detail(&fault, "The storage engine says: %s", text);
-    free(text);
-    tell(l, &fault);
+    return error_is(e, ZS_CORRUPT) || error_is(e, ZS_IO_ERROR) || error_is(e, ZS_INTERNAL_ERROR);
+}
+
+/* ZS_OK, and *said has the fault if there is one. */
+static int look_at(const char *path, struct sst_text *said, struct zs_error *e)
+{
+    struct zs_error why = {0};
+    if (engine_check(sst_verify(path, said), "read a file of the store", &why) == ZS_OK ||
+        is_fault(&why))
+        return ZS_OK;
+    *e = why;
+    return ZS_FAIL;
 }
 
 /* ---- the engine's files ------------------------------------------------------------- */
@@ -64,6 +69,8 @@ static int verify_sorted(struct look *l, const struct branch_meta *meta,
 {
     for (int i = 0; i < rocksdb_livefiles_count(files) && !l->ended; i++) {
         CLEANUP(free_ptr) char *path = NULL;
+        struct zs_error fault = {0};
+        struct sst_text said;
         size_t s = 0;
         size_t g = 0;
         const char *smallest = rocksdb_livefiles_smallestkey(files, i, &s);
@@ -75,7 +82,12 @@ static int verify_sorted(struct look *l, const struct branch_meta *meta,
             path = NULL;
             return error_memory(e);
         }
-        tell_file(l, "the store's file", path, sst_verify(path));
+        TRY(look_at(path, &said, e));
+        if (said.of[0] == '\0')
+            continue;
+        error_set(&fault, ZS_CORRUPT, "the store's file \"%s\" is damaged", path);
+        error_detail(&fault, "The storage engine says: %s", said.of);
+        tell(l, &fault);
     }
     return ZS_OK;
 }
@@ -86,7 +98,7 @@ static int verify_log(void *context, const char *path, struct zs_error *e)
     struct zs_error fault = {0};
     if (l->ended || log_check(path, &fault) == ZS_OK)
         return ZS_OK;
-    if (!error_is(&fault, ZS_CORRUPT) && !error_is(&fault, ZS_IO_ERROR)) {
+    if (!is_fault(&fault)) {
         *e = fault;
         return ZS_FAIL;
     }
@@ -96,17 +108,18 @@ static int verify_log(void *context, const char *path, struct zs_error *e)
 
 static int verify_engine(struct look *l, const struct branch_meta *meta, struct zs_error *e)
 {
-    char *error = NULL;
-    rocksdb_disable_file_deletions(l->kv->db, &error);
-    TRY(engine_check(error, "hold the store's files", e));
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
+    rocksdb_disable_file_deletions(l->kv->db, &said);
+    TRY(engine_check(said, "hold the store's files", e));
     const rocksdb_livefiles_t *files = rocksdb_livefiles(l->kv->db);
     int rc = files == NULL ? error_memory(e) : verify_sorted(l, meta, files, e);
     if (rc == ZS_OK)
         rc = logs_visit(l->kv->db_dir, verify_log, l, e);
     if (files != NULL)
         rocksdb_livefiles_destroy(files);
-    rocksdb_enable_file_deletions(l->kv->db, 0, &error);
-    return rc == ZS_OK ? engine_check(error, "let go of the store's files", e) : rc;
+    rocksdb_enable_file_deletions(l->kv->db, 0, &said);
+    return rc == ZS_OK ? engine_check(said, "let go of the store's files", e) : rc;
 }
 
 /* ---- the stage ------------------------------------------------------------------------ */
@@ -116,12 +129,16 @@ static int verify_stage(struct look *l, const char *branch, struct zs_error *e)
 {
     CLEANUP(free_ptr) char *dir = NULL;
     CLEANUP(free_ptr) char *still = NULL;
-    bool damaged = false;
+    struct manifest *m = NULL;
     struct zs_error fault = {0};
+    struct sst_text said = {""};
     TRY(kept_find(l->kv, branch, &dir, e));
     if (dir == NULL)
         return ZS_OK;
-    struct manifest *m = manifest_read(dir, &damaged);
+    if (manifest_read(dir, &m, &fault) != ZS_OK && !is_fault(&fault)) {
+        *e = fault;
+        return ZS_FAIL;
+    }
     if (m == NULL)
         error_set(&fault, ZS_CORRUPT, "the stage of branch \"%s\" in \"%s\" is damaged", branch,
                   dir);
@@ -129,13 +146,13 @@ static int verify_stage(struct look *l, const char *branch, struct zs_error *e)
     for (uint32_t i = 0; m != NULL && i < m->nfiles && rc == ZS_OK && fault.sqlstate[0] == 0; i++) {
         CLEANUP(free_ptr) char *path = stage_file(dir, i);
         rc = path == NULL ? error_memory(e) : keep_on(l, e);
-        char *text = rc == ZS_OK ? sst_verify(path) : NULL;
-        if (text != NULL) {
+        if (rc == ZS_OK)
+            rc = look_at(path, &said, e);
+        if (rc == ZS_OK && said.of[0] != '\0') {
             error_set(&fault, ZS_CORRUPT, "the stage of branch \"%s\" is damaged in \"%s\"", branch,
                       path);
-            error_detail(&fault, "The storage engine says: %s", text);
+            error_detail(&fault, "The storage engine says: %s", said.of);
         }
-        free(text);
     }
     manifest_free(m);
     TRY(rc);

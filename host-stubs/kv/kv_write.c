@@ -15,26 +15,24 @@
     "See that the disk is sound and has room, then start the server again: zenith stop, zenith "   \
     "start."
 
-/* Is there room for the batch, and for what the engine writes on its own account? */
-static int check_room(const struct kv *kv, size_t bytes, size_t reserve, const char *doing,
-                      struct zs_error *e)
+int engine_check_room(const struct kv *kv, size_t bytes, const char *doing, struct zs_error *e)
 {
     struct statvfs fs;
     if (statvfs(kv->db_dir, &fs) != 0)
         return error_errno(e, errno, "could not %s: the disk cannot be looked at", doing);
     uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (left >= bytes + reserve)
+    if (left >= bytes)
         return ZS_OK;
     error_set(e, ZS_DISK_FULL, "could not %s: the disk is full", doing);
     error_detail(e, "%llu bytes are left where %zu are needed, in \"%s\".",
-                 (unsigned long long)left, bytes + reserve, kv->db_dir);
+                 (unsigned long long)left, bytes, kv->db_dir);
     return error_hint(e, "Free space on the disk of the repository and try again.");
 }
 
 bool engine_has_room(const struct kv *kv, size_t bytes)
 {
     struct zs_error ignored;
-    return check_room(kv, bytes, 0, "", &ignored) == ZS_OK;
+    return engine_check_room(kv, bytes, "", &ignored) == ZS_OK;
 }
 
 int engine_write_failed(struct kv *kv, struct zs_error *e)
@@ -66,8 +64,9 @@ int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t r
     size_t bytes = 0;
     (void)rocksdb_writebatch_data(batch, &bytes);
     TRY(engine_still_writes(kv, doing, e));
-    TRY(check_room(kv, bytes, reserve, doing, e));
-    char *error = NULL;
-    rocksdb_write(kv->db, sync ? kv->synced : kv->unsynced, batch, &error);
-    return engine_check(error, doing, e) == ZS_OK ? ZS_OK : engine_write_failed(kv, e);
+    TRY(engine_check_room(kv, bytes + reserve, doing, e));
+    CLEANUP(free_ptr) char *said = NULL;
+    TRY(engine_ready(&said, e));
+    rocksdb_write(kv->db, sync ? kv->synced : kv->unsynced, batch, &said);
+    return engine_check(said, doing, e) == ZS_OK ? ZS_OK : engine_write_failed(kv, e);
 }

@@ -27,6 +27,7 @@ static _Atomic(void *) failed_at;
 static uintptr_t spared_from, spared_to; /* CRoaring's code */
 static _Thread_local bool sparing;
 static atomic_bool here_alone;               /* what others allocate is not counted */
+static atomic_bool thread_alone;             /* nor what other threads do */
 static _Thread_local bool is_here;           /* it is this thread that is */
 extern const char __executable_start, etext; /* the program's own code, from the linker */
 
@@ -72,7 +73,7 @@ static bool due(void *caller)
     if (real.malloc == NULL)
         find_real();
     uint64_t end = atomic_load(&fail_end);
-    if (end == 0 || is_spared((uintptr_t)caller) ||
+    if (end == 0 || is_spared((uintptr_t)caller) || (atomic_load(&thread_alone) && !is_here) ||
         (atomic_load(&here_alone) && !is_own((uintptr_t)caller)))
         return false;
     uint64_t n = atomic_fetch_add(&calls, 1) + 1;
@@ -200,6 +201,15 @@ static void arm(uint64_t n, uint64_t times)
 void alloc_fail_from(uint64_t n, uint64_t times)
 {
     atomic_store(&here_alone, false);
+    atomic_store(&thread_alone, false);
+    arm(n, times);
+}
+
+void alloc_fail_thread(uint64_t n, uint64_t times)
+{
+    is_here = true;
+    atomic_store(&here_alone, false);
+    atomic_store(&thread_alone, true);
     arm(n, times);
 }
 

@@ -22,7 +22,11 @@
  * behind it. */
 void alloc_fail_from(uint64_t n, uint64_t times);
 
-/* The same, but counted is only what this thread asks for from the program's own code, which
+/* The same, but counted is only what this thread asks for: those of a library's own may take
+ * want of memory for the end of all. */
+void alloc_fail_thread(uint64_t n, uint64_t times);
+
+/* And only what this thread asks for from the program's own code, which
  * the libraries that it calls are not: libpq 15 that lacks memory for an answer waits for more. */
 void alloc_fail_here(uint64_t n);
 

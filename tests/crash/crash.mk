@@ -14,8 +14,8 @@ $(FLIPS): $(call objects_of,tests/crash/test_flips.c) $(SUPPORT) \
 flips: $(FLIPS)
 	@FLIPS_STEP=1 $(FLIPS)
 
-# Programs that make things fail: the module whole, two hosts in memory, import.
-CRASH := $(patsubst %,$(BUILD)/tests/crash/test_%,memory commands changes)
+# Programs that make things fail: the module whole, two hosts in memory, import, the store.
+CRASH := $(patsubst %,$(BUILD)/tests/crash/test_%,memory commands changes store)
 CRASH_SCRIPTS := tests/crash/kill.sh tests/crash/faults.sh
 $(BUILD)/obj/tests/crash/alloc.o: CFLAGS_ALL += -fno-sanitize=all
 $(CRASH): $(BUILD)/tests/crash/%: $(BUILD)/obj/tests/crash/%.o $(BUILD)/obj/tests/crash/alloc.o \

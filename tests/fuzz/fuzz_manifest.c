@@ -39,12 +39,12 @@ static void put_file(const uint8_t *bytes, size_t size)
 static void check_manifest(const struct manifest *m)
 {
     struct zs_error e;
-    bool damaged = true;
+    struct manifest *again = NULL;
     HOLDS(memchr(m->branch, '\0', sizeof m->branch) != NULL);
     HOLDS(m->token_bytes <= ZS_TOKEN_MAX && m->nfiles > 0 && m->sizes != NULL);
     HOLDS(manifest_write(m, folder, &e) == ZS_OK);
-    struct manifest *again = manifest_read(folder, &damaged);
-    HOLDS(again != NULL && !damaged && again->nfiles == m->nfiles);
+    HOLDS(manifest_read(folder, &again, &e) == ZS_OK);
+    HOLDS(again != NULL && again->nfiles == m->nfiles);
     HOLDS(memcmp(again->sizes, m->sizes, m->nfiles * sizeof *m->sizes) == 0);
     HOLDS(strcmp(again->branch, m->branch) == 0 && again->target_lsn == m->target_lsn);
     HOLDS(again->last_lsn == m->last_lsn && memcmp(again->token, m->token, m->token_bytes) == 0);
@@ -54,7 +54,8 @@ static void check_manifest(const struct manifest *m)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t file[8192];
-    bool damaged = false;
+    struct manifest *m = NULL;
+    struct zs_error e;
     if (size < 1 || size > sizeof file)
         return 0;
     size_t len = size - 1;
@@ -66,8 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         put_u64le(file + len - 8, XXH3_64bits(file, len - 8));
     }
     put_file(file, len);
-    struct manifest *m = manifest_read(folder, &damaged);
-    HOLDS(damaged == (m == NULL));
+    bool good = manifest_read(folder, &m, &e) == ZS_OK;
+    HOLDS(good ? m != NULL : m == NULL && error_is(&e, ZS_CORRUPT));
     if (m != NULL)
         check_manifest(m);
     manifest_free(m);

@@ -113,9 +113,12 @@ static void test_engine_errors_get_their_sqlstate(void)
         {"IO error: While fsync: x: Input/output error", ZS_IO_ERROR},
         {"Invalid argument: something else", ZS_INTERNAL_ERROR},
     };
+    struct zs_error e = {0};
+    ASSERT_OK(engine_check("", "read", &e));
+    ASSERT_FAILS(engine_check(NULL, "read", &e), ZS_OUT_OF_MEMORY); /* no room for the text */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct zs_error e = {0};
-        ASSERT_FAILS(engine_check(strdup(cases[i].text), "read", &e), cases[i].sqlstate);
+        e = (struct zs_error){0};
+        ASSERT_FAILS(engine_check(cases[i].text, "read", &e), cases[i].sqlstate);
         CU_ASSERT(strstr(e.detail, cases[i].text) != NULL && e.hint[0] != '\0');
     }
 }
