@@ -32,7 +32,7 @@ static int run_list(struct cli *c, struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
     CLEANUP(rows_close_ptr) struct rows *rows = NULL;
-    TRY(query_open(&query, "branch_list", e));
+    query_add(&query, "branch_list");
     int rc = session_run(c, &query, NULL, 0, &rows, e);
     if (rc != ZS_OK)
         return rc;
@@ -50,8 +50,8 @@ static int change(struct cli *c, const char *command, const char *done, struct z
     CLEANUP(query_close) struct query query = {0};
     CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
-    TRY(query_open(&query, command, e));
-    put_argument(query.f, c->args[0]);
+    query_add(&query, command);
+    query_argument(&query, c->args[0]);
     int rc = session_run(c, &query, NULL, 1, &rows, e);
     if (rc != ZS_OK)
         return rc;
@@ -81,8 +81,8 @@ static int run_rebuild_map(struct cli *c, struct zs_error *e)
     CLEANUP(query_close) struct query query = {0};
     CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
-    TRY(query_open(&query, "change_map_rebuild", e));
-    put_argument(query.f, c->args[0]);
+    query_add(&query, "change_map_rebuild");
+    query_argument(&query, c->args[0]);
     int rc = session_run(c, &query, c->args[0], 1, &rows, e);
     if (rc != ZS_OK)
         return rc;

@@ -30,11 +30,11 @@ static int run(struct cli *c, struct zs_error *e)
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY_USAGE(check_lsn(c->lsn, e));
     TRY_USAGE(path_absolute(c->args[1], &dir, e));
-    TRY(query_open(&query, "export", e));
-    put_argument(query.f, c->args[0]);
-    put_argument(query.f, dir);
+    query_add(&query, "export");
+    query_argument(&query, c->args[0]);
+    query_argument(&query, dir);
     if (c->lsn != NULL)
-        put_argument(query.f, c->lsn);
+        query_argument(&query, c->lsn);
     int rc = session_run(c, &query, c->args[0], 1, &rows, e);
     if (rc != ZS_OK)
         return rc;

@@ -19,9 +19,9 @@ static int run(struct cli *c, struct zs_error *e)
     CLEANUP(free_ptr) char *dir = NULL;
     TRY_USAGE(branch_name_check(c->args[0], e));
     TRY_USAGE(path_absolute(c->args[1], &dir, e));
-    TRY(query_open(&query, "import", e));
-    put_argument(query.f, c->args[0]);
-    put_argument(query.f, dir);
+    query_add(&query, "import");
+    query_argument(&query, c->args[0]);
+    query_argument(&query, dir);
     int rc = session_run(c, &query, c->args[0], 1, &rows, e);
     if (rc != ZS_OK)
         return rc;

@@ -6,26 +6,6 @@
 #include "cli/meter.h"
 #include "cli/output.h"
 
-#include <stdlib.h>
-
-int query_open(struct query *q, const char *command, struct zs_error *e)
-{
-    *q = (struct query){0};
-    q->f = open_memstream(&q->text, &q->len);
-    if (q->f == NULL)
-        return error_memory(e);
-    (void)fputs(command, q->f);
-    return ZS_OK;
-}
-
-void query_close(struct query *q)
-{
-    if (q->f != NULL)
-        (void)fclose(q->f);
-    free(q->text);
-    *q = (struct query){0};
-}
-
 /* Progress goes to the meter; sentences are printed past it. */
 static void hear(void *self, const struct zs_error *notice)
 {
@@ -41,10 +21,10 @@ int session_run_on(struct cli *c, struct server *s, struct query *q, const char 
 {
     struct meter meter;
     const struct listener listener = {.self = &meter, .notice = hear};
-    if (fflush(q->f) != 0)
-        return error_memory(e);
+    const char *text = NULL;
+    TRY(query_text(q, &text, e));
     meter_open(&meter, label, label != NULL && !c->quiet && !c->json);
-    int rc = server_run(s, q->text, &listener, rows, e);
+    int rc = server_run(s, text, &listener, rows, e);
     meter_clear(&meter);
     TRY(rc);
     if (rows_count(*rows) >= least)

@@ -34,7 +34,7 @@ static int ask(struct cli *c, struct server *s, const char *command, int least, 
                struct zs_error *e)
 {
     CLEANUP(query_close) struct query query = {0};
-    TRY(query_open(&query, command, e));
+    query_add(&query, command);
     return session_run_on(c, s, &query, NULL, least, rows, e);
 }
 

@@ -72,14 +72,3 @@ int target_split(const char *text, struct target *out, struct zs_error *e)
     memcpy(out->far, colon + 1, strlen(colon + 1));
     return ZS_OK;
 }
-
-void put_argument(FILE *f, const char *text)
-{
-    (void)fputs(" '", f);
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '\'')
-            (void)fputc('\'', f);
-        (void)fputc(*p, f);
-    }
-    (void)fputc('\'', f);
-}

@@ -30,7 +30,4 @@ int origin_name_check(const char *name, struct zs_error *e);
  * "://".  Which schemes there are is asked of the transports: uri_check.h. */
 int target_uri_check(const char *uri, struct zs_error *e);
 
-/* Write " 'text'" with each ' doubled: one argument of a server command. */
-void put_argument(FILE *f, const char *text);
-
 #endif

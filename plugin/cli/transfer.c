@@ -33,28 +33,32 @@ const struct argp_option transfer_options[] = {
 static int put_query(struct query *q, const struct cli *c, const char *uri, const char *far)
 {
     const char *between = " (";
-    put_argument(q->f, c->args[0]);
-    put_argument(q->f, uri);
-    put_argument(q->f, far);
+    query_argument(q, c->args[0]);
+    query_argument(q, uri);
+    query_argument(q, far);
     if (c->dry_run) {
-        (void)fprintf(q->f, "%s dry_run true", between);
+        query_add(q, between);
+        query_add(q, " dry_run true");
         between = ",";
     }
     if (c->max_rate != NULL) {
-        (void)fprintf(q->f, "%s max_rate", between);
-        put_argument(q->f, c->max_rate);
+        query_add(q, between);
+        query_add(q, " max_rate");
+        query_argument(q, c->max_rate);
         between = ",";
     }
     if (c->compression != NULL) {
-        (void)fprintf(q->f, "%s compression", between);
-        put_argument(q->f, c->compression);
+        query_add(q, between);
+        query_add(q, " compression");
+        query_argument(q, c->compression);
         between = ",";
     }
     if (c->quiet || c->json) {
-        (void)fprintf(q->f, "%s progress false", between);
+        query_add(q, between);
+        query_add(q, " progress false");
         between = ",";
     }
-    (void)fputs(between[0] == ',' ? " )" : "", q->f);
+    query_add(q, between[0] == ',' ? " )" : "");
     return ZS_OK;
 }
 
@@ -110,7 +114,7 @@ int transfer_run(struct cli *c, bool push, struct zs_error *e)
         (void)snprintf(shown, sizeof shown, "%.*s", ORIGIN_NAME_MAX, target.origin);
     }
     TRY(server_connect(&server, &repo, e));
-    TRY(query_open(&query, push ? "perform_push" : "perform_pull", e));
+    query_add(&query, push ? "perform_push" : "perform_pull");
     TRY(put_query(&query, c, uri, target.far[0] == '\0' ? c->args[0] : target.far));
     if (session_run_on(c, &server, &query, c->args[0], 1, &rows, e) != ZS_OK) {
         hint_complete(e, target.is_uri ? NULL : target.origin, c->dir);

@@ -108,11 +108,13 @@ static int ask(struct cli *c, const struct repo *repo, struct query *q, const ch
     CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     struct hearing h = {0};
     const struct listener listener = {.self = &h, .notice = hear};
+    const char *text = NULL;
+    TRY(query_text(q, &text, e));
     TRY(server_connect(&server, repo, e));
     if (c->json && (h.faults = cJSON_CreateArray()) == NULL)
         return error_memory(e);
     meter_open(&h.meter, c->args[0], !c->quiet && !c->json);
-    int rc = server_run(&server, q->text, &listener, &rows, e);
+    int rc = server_run(&server, text, &listener, &rows, e);
     meter_clear(&h.meter);
     if (rc == ZS_OK) {
         cJSON_Delete(h.faults);
@@ -142,16 +144,14 @@ static int run(struct cli *c, struct zs_error *e)
         hint_dir(e, c->dir);
         return ZS_FAIL;
     }
-    TRY(query_open(&query, uri == NULL ? "verify" : "perform_verify", e));
-    put_argument(query.f, c->args[0]);
+    query_add(&query, uri == NULL ? "verify" : "perform_verify");
+    query_argument(&query, c->args[0]);
     if (uri != NULL) {
-        put_argument(query.f, uri);
-        put_argument(query.f, target.far[0] == '\0' ? c->args[0] : target.far);
+        query_argument(&query, uri);
+        query_argument(&query, target.far[0] == '\0' ? c->args[0] : target.far);
     }
     if (c->quiet || c->json)
-        (void)fputs(" (progress false)", query.f);
-    if (fflush(query.f) != 0)
-        return error_memory(e);
+        query_add(&query, " (progress false)");
     return ask(c, &repo, &query, uri == NULL ? NULL : shown, &target, e);
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cli/origins.h"
 #include "cli/output.h"
+#include "cli/query.h"
 #include "cli/uri_check.h"
 
 #include <dirent.h>
@@ -319,6 +320,25 @@ static int run_check(void *context, struct zs_error *e)
     return error_is(e, ZS_OUT_OF_MEMORY) ? rc : ZS_OK;
 }
 
+/* The whole of it, or none: a part of a command may be another one. */
+static int run_query(void *context, struct zs_error *e)
+{
+    CLEANUP(query_close) struct query q = {0};
+    const char *text = NULL;
+    (void)context;
+    query_add(&q, "push");
+    for (int i = 0; i < 300; i++)
+        query_argument(&q, "a part of it");
+    TRY(query_text(&q, &text, e));
+    CU_ASSERT_EQUAL(strlen(text), 4 + 300 * strlen(" 'a part of it'"));
+    return ZS_OK;
+}
+
+static void test_a_command_without_memory(void)
+{
+    each_fails(&(struct operation){"a command", run_query, NULL}, NULL);
+}
+
 static void test_files_without_memory(void)
 {
     char dir[] = "/tmp/test-cli-XXXXXX", path[64];
@@ -345,4 +365,5 @@ static void test_files_without_memory(void)
 
 SUITE("crash/cli", {"TOML without memory", test_toml_without_memory},
       {"output without memory", test_output_without_memory},
+      {"a command without memory", test_a_command_without_memory},
       {"the repository's files without memory", test_files_without_memory})

@@ -352,7 +352,7 @@ static void test_an_answer_without_its_row(void)
     CLEANUP(query_close) struct query query = {0};
     CLEANUP(rows_close_ptr) struct rows *rows = NULL;
     fake_open(&f, &script);
-    ASSERT_OK(query_open(&query, "status", &e));
+    query_add(&query, "status");
     ASSERT_OK(server_connect(&s, &f.repo, &e));
     ASSERT_FAILS(session_run_on(&c, &s, &query, "main", 1, &rows, &e), ZS_PROTOCOL_VIOLATION);
     CU_ASSERT(rows == NULL);

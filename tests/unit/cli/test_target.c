@@ -99,28 +99,7 @@ static void test_what_is_no_uri_is_told_without_being_shown(void)
     }
 }
 
-static void test_arguments_are_quoted(void)
-{
-    static const struct {
-        const char *text, *quoted;
-    } cases[] = {{"", " ''"},
-                 {"a b", " 'a b'"},
-                 {"it's", " 'it''s'"},
-                 {"''", " ''''''"},
-                 {"a;\\", " 'a;\\'"}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        CLEANUP(free_ptr) char *text = NULL;
-        size_t len = 0;
-        FILE *f = open_memstream(&text, &len);
-        CU_ASSERT_FATAL(f != NULL);
-        put_argument(f, cases[i].text);
-        (void)fclose(f);
-        ASSERT_TEXT(text, cases[i].quoted);
-    }
-}
-
 SUITE("cli/target", {"targets are split", test_targets_are_split},
       {"targets that are none are refused", test_targets_that_are_none_are_refused},
       {"what is no URI is told without being shown",
-       test_what_is_no_uri_is_told_without_being_shown},
-      {"arguments are quoted", test_arguments_are_quoted})
+       test_what_is_no_uri_is_told_without_being_shown})
