@@ -116,7 +116,7 @@ int kv_ingest_resume(void *self, const char *branch, struct zs_ingest_state *sta
     (void)pthread_mutex_lock(&kv->registry);
     int rc = take_locked(in, branch, &k, e);
     (void)pthread_mutex_unlock(&kv->registry);
-    if (rc != ZS_OK) {
+    if (rc != ZS_OK || k == NULL) {
         kept_remove(k);
         free(in);
         return ZS_FAIL;
