@@ -49,8 +49,11 @@ static void scene_open(struct scene *s, unsigned options)
     conn_init(&s->conn);
     must(stub_pipe_open(64u << 20, NULL, NULL, &s->conn.channel, &s->far, &e), &e);
     for (unsigned i = 0; i < RECORDS; i++)
-        s->records[i] = (struct zs_record){
-            .key = {(uint8_t)(i + 1)}, .kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = 0x10 + i};
+        s->records[i] = (struct zs_record){.key = {(uint8_t)(i + 1)},
+                                           .kind = ZS_KIND_IMAGE,
+                                           .len = 1,
+                                           .value = "x",
+                                           .lsn = 0x10 + i};
     must(stub_store_branch_create(s->store, "main", NULL, NULL, &e), &e);
     must(stub_store_write(s->store, "main", s->records, RECORDS, LAST, &e), &e);
     must(snapshot_open(stub_store_table(s->store), "main", &s->snapshot, &e), &e);
