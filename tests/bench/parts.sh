@@ -59,16 +59,21 @@ part_nothing() {
     done
 }
 
-# That share of the pages changes, in place, between two pushes.  A round takes the shares in
-# turn; pg_basebackup copies all of it whatever changed, and so runs once a round.
+# That share of the pages changes, in place, between two pushes; "same" is as much at any size.  A
+# round takes the shares in turn; pg_basebackup copies all of it whatever changed, and so runs once
+# a round.
+SAME_BYTES=1500000
 part_increments() {
-    local size=$1 round percent backup key
+    local size=$1 round share percent backup key
     touch_disk "$WORK/there"
     quietly copy_rsync
     for round in $(seq "$ROUNDS"); do
-        for percent in 0.1 1 10; do
+        for share in 0.1 1 10 same; do
+            percent=$share
+            [ "$share" != same ] ||
+                percent=$(awk -v b="$BYTES" -v s=$SAME_BYTES 'BEGIN {printf "%.4f", 100 * s / b}')
             backup=()
-            [ "$percent" != 1 ] || {
+            [ "$share" != 1 ] || {
                 touch_disk "$WORK/there"
                 backup=(timed "increments.$size.basebackup" basebackup)
             }
@@ -76,7 +81,7 @@ part_increments() {
             gone basebackup
             quietly z A import main "$PG_ROOT/src"
             settle
-            key=increments.$size.$percent
+            key=increments.$size.$share
             timed "$key.push" z A push main B --json
             sample "$key.raw_bytes" "$(field raw_bytes)"
             sample "$key.wire_bytes" "$(field wire_bytes)"

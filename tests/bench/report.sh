@@ -8,6 +8,7 @@ cd "$RESULTS/samples" || exit 1
 SIZES=$(for f in size.*.bytes; do [ ! -e "$f" ] || { f=${f#size.} && echo "${f%.bytes}"; }; done | sort -n)
 MIDDLE=$(awk "{v[NR] = \$1} END {print v[int(NR / 2) + 1]}" <<<"$SIZES")
 PERCENTS="0.1 1 10"
+SAME="1.5 MB"
 
 # ---- numbers ---------------------------------------------------------------------------------
 
@@ -62,6 +63,9 @@ by_size() {
         line "\`rsync -a\`, sync" increments "$percent.rsync" "$percent.push"
         line "\`pg_basebackup -X none\`" increments basebackup "$percent.push"
     done
+    line "**push of $SAME changed, at any size**" increments same.push
+    line "pull of $SAME changed" increments same.pull same.push
+    line "\`rsync -a\`, sync" increments same.rsync same.push
     line "**push with nothing to do**" nothing push
     line "pull with nothing to do" nothing pull push
     echo
@@ -70,7 +74,7 @@ by_size() {
 wire() {
     local size percent raw text=()
     measured 'increments.*.wire_bytes' || return
-    for percent in $PERCENTS; do
+    for percent in $PERCENTS same; do
         for size in $SIZES; do
             raw=$(median "increments.$size.$percent.raw_bytes")
             [ -z "$raw" ] || text+=("$(awk -v w="$(median "increments.$size.$percent.wire_bytes")" \
@@ -231,10 +235,10 @@ plots() {
     measured 'increments.*' || return 0
     for size in $SIZES; do
         printf '%s' "$(megabytes "$size")"
-        for what in 0.1.push 0.1.pull 0.1.rsync basebackup; do cell "increments.$size.$what"; done
+        for what in same.push same.pull same.rsync basebackup; do cell "increments.$size.$what"; done
         echo
     done >"$data"
-    plot size "0.1 % changed, databases of several sizes" "size of the database, MB" "$data" \
+    plot size "$SAME changed, databases of several sizes" "size of the database, MB" "$data" \
         "zenith push" "zenith pull" "rsync, sync" pg_basebackup
     size=$(tail -n 1 <<<"$SIZES")
     for percent in $PERCENTS; do
