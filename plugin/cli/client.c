@@ -130,8 +130,10 @@ static bool send_startup(const struct client *c, const char *user)
     int n =
         snprintf((char *)message + 8, sizeof message - 8,
                  "user%c%s%cdatabase%czenith%capplication_name%czenith%c", 0, user, 0, 0, 0, 0, 0);
-    if (n < 0 || (size_t)n + 9 > sizeof message)
+    if (n < 0 || (size_t)n + 9 > sizeof message) {
+        errno = EMSGSIZE;
         return false;
+    }
     message[8 + n] = '\0';
     put_u32be(message, (uint32_t)n + 9);
     put_u32be(message + 4, VERSION);

@@ -179,9 +179,14 @@ kill_server() {
     local pid
     pid=$(pid_of "$1")
     is_pageserver "$pid" && kill "-${2:-KILL}" "$pid"
-    while [ -e "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; do
+    while [ -e "/proc/$pid" ] && ! is_zombie "$pid"; do
         sleep 0.02
     done
+}
+# It has ended with all its threads: while one is left, its socket still takes connections.
+is_zombie() {
+    local tasks=("/proc/$1/task"/*)
+    grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null && [ ${#tasks[@]} -eq 1 ]
 }
 
 # state NAME BRANCH: timeline, LSN, digest, records; "none" if there is no such branch.
