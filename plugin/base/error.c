@@ -121,6 +121,9 @@ static const char *errno_hint(int errnum)
         return "Raise the limit of open files (ulimit -n) and start the server again.";
     case EIO:
         return "See that the disk is sound; the kernel's log says more about it.";
+    case EACCES:
+    case EPERM:
+        return "Give the user that runs this the right to it and try again.";
     default:
         return "";
     }

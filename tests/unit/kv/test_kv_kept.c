@@ -1,0 +1,278 @@
+/* test_kv_kept.c - when does a stage that waits go away?
+ *
+ * What cannot be read just now may be whole: the start, or the resume, fails and says why, and
+ * the stage is gone on with when the reason has passed.  A look that shows damage, or nothing
+ * to go on with, removes it.
+ *
+ * The calls that fail are this program's and RocksDB's: they come before the C library's. */
+#include "fixture.h"
+
+#include "kv/kv_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define PUBLIC __attribute__((visibility("default"))) /* RocksDB finds it */
+#define HALF   20u
+#define TOKEN  "upto here"
+
+/* Every such call for a file of the stage's fails. */
+struct fault {
+    const char *call, *file;
+    int error;
+    const char *sqlstate;
+};
+
+static _Atomic(const struct fault *) armed;
+
+static bool due(const char *call, const char *path)
+{
+    const struct fault *f = atomic_load(&armed);
+    if (f == NULL || strcmp(f->call, call) != 0 || strstr(path, "/stage/") == NULL ||
+        strstr(path, f->file) == NULL)
+        return false;
+    errno = f->error;
+    return true;
+}
+
+PUBLIC int open(const char *path, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list rest;
+    va_start(rest, flags);
+    if ((flags & O_CREAT) != 0)
+        mode = va_arg(rest, mode_t);
+    va_end(rest);
+    return due("open", path) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+PUBLIC int lstat(const char *restrict path, struct stat *restrict st)
+{
+    return due("lstat", path) ? -1 : fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
+}
+
+PUBLIC ssize_t pread(int fd, void *buf, size_t n, off_t at)
+{
+    char link[40];
+    char path[512];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    path[len < 0 ? 0 : len] = '\0';
+    return due("pread", path) ? -1 : (ssize_t)syscall(SYS_pread64, fd, buf, n, at);
+}
+
+/* ---- a stage -------------------------------------------------------------------------- */
+
+/* Half of a branch, synced. */
+static void stage_make(struct fixture *f)
+{
+    const struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                        .flags = ZS_INGEST_CREATE,
+                                        .branch = "main",
+                                        .target_lsn = 1,
+                                        .expected_bytes = BULK};
+    struct zs_error e = {0};
+    struct ingest in = {0};
+    bool synced = false;
+    ASSERT_OK(ingest_begin(kv_store(f->kv), &spec, &in, &e));
+    ASSERT_OK(put_pages(&in, 0, HALF, 1, &e));
+    ASSERT_OK(ingest_sync(&in, TOKEN, strlen(TOKEN), &synced, &e));
+    CU_ASSERT(synced);
+    ingest_close(&in);
+}
+
+static int resume(struct fixture *f, struct ingest *in, struct zs_error *e)
+{
+    uint8_t token[ZS_TOKEN_MAX];
+    uint64_t len = 0;
+    TRY(ingest_resume(kv_store(f->kv), "main", token, &len, in, e));
+    CU_ASSERT(len == strlen(TOKEN) && memcmp(token, TOKEN, len) == 0);
+    return ZS_OK;
+}
+
+/* It can be gone on with; closed without a commit, it waits again. */
+static void check_waits(struct fixture *f)
+{
+    struct zs_error e = {0};
+    struct ingest in = {0};
+    ASSERT_OK(resume(f, &in, &e));
+    ingest_close(&in);
+}
+
+/* From the resume to the commit: all that was kept is there. */
+static void check_goes_on(struct fixture *f)
+{
+    struct zs_error e = {0};
+    struct ingest in = {0};
+    ASSERT_OK(resume(f, &in, &e));
+    ASSERT_OK(put_pages(&in, HALF, 2 * HALF, 1, &e));
+    ASSERT_OK(commit_at(&in, 1, &e));
+    ingest_close(&in);
+    check_branch(kv_store(f->kv), "main", 2 * HALF);
+}
+
+/* The path of the only stage's folder; false if there is none. */
+static bool stage_find(const struct fixture *f, char *path, size_t size)
+{
+    char parent[64];
+    (void)snprintf(parent, sizeof parent, "%s/stage", f->dir);
+    DIR *d = opendir(parent);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+    const char *name = folder_next(d);
+    if (name != NULL)
+        (void)snprintf(path, size, "%s/%s", parent, name);
+    (void)closedir(d);
+    return name != NULL;
+}
+
+static void stop(struct fixture *f)
+{
+    kv_close(f->kv);
+    f->kv = NULL;
+}
+
+/* ---- what passes ---------------------------------------------------------------------- */
+
+static void test_a_start_that_cannot_read(void)
+{
+    static const struct fault faults[] = {
+        {"open", "/manifest", EMFILE, ZS_LIMIT_EXCEEDED},
+        {"open", "/manifest", ENOMEM, ZS_OUT_OF_MEMORY},
+        {"open", "/manifest", EACCES, ZS_NO_PERMISSION},
+        {"open", "/manifest", EIO, ZS_IO_ERROR},
+        {"pread", "/manifest", EIO, ZS_IO_ERROR},
+        {"pread", "/manifest", ENOMEM, ZS_OUT_OF_MEMORY},
+        {"lstat", "/0001.sst", EIO, ZS_IO_ERROR},
+        {"lstat", "/0001.sst", EACCES, ZS_NO_PERMISSION},
+    };
+    struct fixture f = fixture_open();
+    stage_make(&f);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct zs_error e = {0};
+        stop(&f);
+        atomic_store(&armed, &faults[i]);
+        ASSERT_FAILS(kv_open(f.dir, 0, &f.kv, &e), faults[i].sqlstate);
+        atomic_store(&armed, NULL);
+        CU_ASSERT(strstr(e.message, faults[i].file) != NULL && e.hint[0] != '\0');
+        ASSERT_OK(kv_open(f.dir, 0, &f.kv, &e));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f.kv);
+        check_waits(&f);
+    }
+    check_goes_on(&f);
+    fixture_close(&f);
+}
+
+static void test_a_resume_that_cannot_read(void)
+{
+    static const struct fault faults[] = {
+        {"lstat", "/0001.sst", EIO, ZS_IO_ERROR},
+        {"lstat", "/0001.sst", ENOMEM, ZS_OUT_OF_MEMORY},
+        {"open", "/0001.sst", EMFILE, ZS_LIMIT_EXCEEDED},
+        {"open", "/0001.sst", ENOMEM, ZS_OUT_OF_MEMORY},
+        {"open", "/0001.sst", EACCES, ZS_NO_PERMISSION},
+        {"pread", "/0001.sst", EIO, ZS_IO_ERROR},
+    };
+    struct fixture f = fixture_open();
+    stage_make(&f);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct zs_error e = {0};
+        struct ingest in = {0};
+        atomic_store(&armed, &faults[i]);
+        ASSERT_FAILS(resume(&f, &in, &e), faults[i].sqlstate);
+        atomic_store(&armed, NULL);
+        CU_ASSERT(e.hint[0] != '\0');
+        check_waits(&f);
+        fixture_reopen(&f);
+    }
+    check_goes_on(&f);
+    fixture_close(&f);
+}
+
+/* ---- what does not -------------------------------------------------------------------- */
+
+enum harm { REMOVED, CUT, A_LINK, FLIPPED };
+
+static void harm_file(const char *path, enum harm harm, long at)
+{
+    char moved[160];
+    struct stat st;
+    CU_ASSERT_FATAL(stat(path, &st) == 0);
+    switch (harm) {
+    case REMOVED:
+        CU_ASSERT(unlink(path) == 0);
+        return;
+    case CUT:
+        CU_ASSERT(truncate(path, st.st_size - 1) == 0);
+        return;
+    case A_LINK: /* to what would be a good one */
+        (void)snprintf(moved, sizeof moved, "%s.moved", path);
+        CU_ASSERT(rename(path, moved) == 0 && symlink(moved, path) == 0);
+        return;
+    case FLIPPED:
+        break;
+    }
+    FILE *file = fopen(path, "r+e");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    (void)fseek(file, at, SEEK_SET);
+    int byte = fgetc(file);
+    (void)fseek(file, at, SEEK_SET);
+    CU_ASSERT(fputc(byte ^ 1, file) != EOF);
+    (void)fclose(file);
+}
+
+static void test_a_start_that_finds_damage(void)
+{
+    static const struct {
+        const char *file;
+        enum harm harm;
+        long at;
+    } cases[] = {
+        {"manifest", REMOVED, 0}, {"manifest", CUT, 0},       {"manifest", A_LINK, 0},
+        {"manifest", FLIPPED, 0}, {"manifest", FLIPPED, 100}, {"manifest", FLIPPED, 446},
+        {"0001.sst", REMOVED, 0}, {"0001.sst", CUT, 0},       {"0001.sst", A_LINK, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f = fixture_open();
+        struct zs_error e = {0};
+        struct ingest in = {0};
+        char dir[120];
+        char path[140];
+        stage_make(&f);
+        stop(&f);
+        CU_ASSERT_FATAL(stage_find(&f, dir, sizeof dir));
+        (void)snprintf(path, sizeof path, "%s/%s", dir, cases[i].file);
+        harm_file(path, cases[i].harm, cases[i].at);
+        ASSERT_OK(kv_open(f.dir, 0, &f.kv, &e));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f.kv);
+        CU_ASSERT(!stage_find(&f, dir, sizeof dir));
+        ASSERT_FAILS(resume(&f, &in, &e), ZS_NO_SUCH_BRANCH);
+        write_pages(kv_store(f.kv), "main", 0, HALF, 1, BULK);
+        fixture_close(&f);
+    }
+}
+
+static void test_a_resume_that_finds_damage(void)
+{
+    struct fixture f = fixture_open();
+    struct zs_error e = {0};
+    struct ingest in = {0};
+    char dir[120];
+    char path[140];
+    stage_make(&f);
+    CU_ASSERT_FATAL(stage_find(&f, dir, sizeof dir));
+    (void)snprintf(path, sizeof path, "%s/0001.sst", dir);
+    harm_file(path, FLIPPED, (long)HALF / 2 * PAGE);
+    ASSERT_FAILS(resume(&f, &in, &e), ZS_CORRUPT);
+    CU_ASSERT(!stage_find(&f, dir, sizeof dir));
+    ASSERT_FAILS(resume(&f, &in, &e), ZS_NO_SUCH_BRANCH);
+    fixture_close(&f);
+}
+
+SUITE("kv/kept", {"a start that cannot read a stage leaves it", test_a_start_that_cannot_read},
+      {"a resume that cannot read a stage leaves it", test_a_resume_that_cannot_read},
+      {"a start removes a stage that is damaged", test_a_start_that_finds_damage},
+      {"a resume removes a stage that is damaged", test_a_resume_that_finds_damage})
