@@ -18,6 +18,8 @@
 
 #define PAGE 128u
 
+_Static_assert(VERIFY_POINTS % 2 == 0, "see read_history");
+
 /* The records in (the next older point or 0, point]. */
 struct interval {
     struct zs_point point;
@@ -134,10 +136,8 @@ static int read_history(struct verify *v, struct zs_error *e)
             if (index % stride != 0)
                 continue;
             if (v->n == VERIFY_POINTS) {
-                thin_out(v);
+                thin_out(v); /* an even number of them: this one stays, too */
                 stride *= 2;
-                if (index % stride != 0)
-                    continue;
             }
             v->intervals[v->n++] = (struct interval){.point = page[i]};
         }

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "command/verify.h"
+#include "model/key.h"
 #include "stub/stub_rot.h"
 #include "sync/epochs.h"
 #include "sync/recording.h"
@@ -200,18 +201,35 @@ static void forget(const struct zs_store *store, uint32_t n)
     ASSERT_OK(ingest_commit(&in, &commit, &e));
 }
 
+static struct key_text first_key(struct side *side, zs_lsn after_lsn, zs_lsn upto_lsn)
+{
+    struct zs_error e = {0};
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    CLEANUP(iter_close) struct iter it = {0};
+    struct zs_record first = {.lsn = 0};
+    uint64_t n = 0;
+    bool more = false;
+    ASSERT_OK(snapshot_open(stub_store_table(side->store), "main", &s, &e));
+    ASSERT_OK(iter_open(&s, after_lsn, upto_lsn, &it, &e));
+    ASSERT_OK(iter_next(&it, &first, 1, NULL, 0, &n, &more, &e));
+    CU_ASSERT_FATAL(n == 1);
+    return key_text(first.key);
+}
+
 static void test_change_map_that_misses_records(void)
 {
     struct world w;
     struct client c;
     world_open(&w);
     make_map(&w);
+    const struct key_text firsts[] = {first_key(&w.b, 0x240, 0x480), first_key(&w.b, 0x480, 0x4b0)};
     for (uint32_t n = 0; n < 2; n++) {
         forget(stub_store_table(w.b.store), n);
         client_open(&c);
         CU_ASSERT_EQUAL(client_run(&c, &w.b, "verify main"), ZS_FAIL);
         CU_ASSERT_EQUAL(faults(&c, "map", "does not know of 40 records"), 1);
         CU_ASSERT_EQUAL(faults(&c, "map", "does not know of 4 records"), n);
+        CU_ASSERT(strstr(c.s.notices[c.s.notice_count - 1].detail, firsts[n].s) != NULL);
         client_close(&c);
     }
     world_close(&w);
@@ -403,6 +421,30 @@ static void test_a_bad_version_among_many(void)
     free(records);
 }
 
+/* Where it lies within one key's versions is said by the LSN. */
+static void test_a_gap_within_a_key_is_named(void)
+{
+    struct zs_error e = {0};
+    struct world w;
+    struct client c;
+    struct zs_record records[4];
+    world_open(&w);
+    branch_make(&w.a, "main");
+    for (uint32_t i = 0; i < 4; i++)
+        records[i] =
+            (struct zs_record){.kind = ZS_KIND_WAL, .len = 4, .value = "page", .lsn = 0x11 + i};
+    ASSERT_OK(stub_store_write(w.a.store, "main", records, 4, 0x20, &e));
+    const struct zs_store honest = w.a.module.store;
+    whole = &honest;
+    w.a.module.store.iter_next = bad_version_next;
+    bad_lsn = 0x13;
+    client_open(&c);
+    CU_ASSERT_EQUAL(client_run(&c, &w.a, "verify main"), ZS_FAIL);
+    CU_ASSERT_EQUAL(faults(&c, "read", " at 0/12, before the end"), 1);
+    client_close(&c);
+    world_close(&w);
+}
+
 static unsigned bad_calls; /* of the store below; a test's own */
 
 /* Damaged where a scan stands; then, when it looks for what lies behind, there is no memory. */
@@ -449,4 +491,5 @@ SUITE("command/verify", {"a sound branch is said to be sound", test_sound},
       {"ranges that cannot be read are found to the key", test_what_cannot_be_read},
       {"a version that cannot be read is found behind any number of others",
        test_a_bad_version_among_many},
+      {"a gap within a key is named by its LSN", test_a_gap_within_a_key_is_named},
       {"a failure that is no damage ends it", test_what_is_no_damage_ends_it})

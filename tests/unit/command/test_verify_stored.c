@@ -128,6 +128,30 @@ static void test_what_the_store_cannot_read(void)
     }
 }
 
+/* Without a history the records are looked at all the same: at the least LSN that there is, too. */
+static void test_records_without_a_history(void)
+{
+    static const zs_lsn ends[] = {1, 2, 0x1000};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct world w;
+        struct client c;
+        struct zs_error e = {0};
+        const struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = 1};
+        world_open(&w);
+        branch_make(&w.a, "main");
+        must(stub_store_write(w.a.store, "main", &r, 1, ends[i], &e), &e);
+        stub_faults_arm(&w.a.faults, &(struct stub_fault){.operation = "snapshot_history",
+                                                          .nth = 1,
+                                                          .sqlstate = ZS_CORRUPT});
+        client_open(&c);
+        client_run(&c, &w.a, "verify main");
+        assert_fails(c.rc, &c.e, ZS_CORRUPT, "verify", __FILE__, __LINE__);
+        CU_ASSERT(told(&c, "history") != NULL && strstr(c.e.message, "1 fault ") != NULL);
+        client_close(&c);
+        world_close(&w);
+    }
+}
+
 /* ---- the change map ------------------------------------------------------------------------- */
 
 enum { MOST = VERIFY_MAP_EPOCHS + 8 };
@@ -258,6 +282,7 @@ SUITE("command/verify_stored",
       {"a stage can be gone on with, or is named", test_a_stage_is_gone_on_with_or_named},
       {"a stage without a branch is looked at", test_a_stage_without_a_branch},
       {"what the store cannot read is named", test_what_the_store_cannot_read},
+      {"records are looked at without a history", test_records_without_a_history},
       {"an epoch about something else is named", test_an_epoch_about_something_else},
       {"of very many faults the first are told", test_very_many_faults},
       {"a notice that would be too long is told without its detail",

@@ -34,7 +34,8 @@ struct scene {
     struct offer_message offer;
     struct commit_message commit;
     struct zs_record records[3];
-    uint32_t batches; /* 1, with all records in it, unless a test wants one for each */
+    uint32_t batches;        /* 1, with all records in it, unless a test wants one for each */
+    uint32_t inline_batches; /* as a job has it */
 };
 
 FIXTURE void must(int rc, const struct zs_error *e)
@@ -175,7 +176,8 @@ FIXTURE int receive(struct scene *s, bool dry_run, struct outcome *o, struct zs_
                               .branch = "main",
                               .conn = &s->conn,
                               .transfer = t,
-                              .progress = &progress};
+                              .progress = &progress,
+                              .inline_batches = s->inline_batches};
     int rc = receive_run(&job, &state, false, o, e);
     transfer_end(t, rc == ZS_OK ? NULL : e);
     return rc;

@@ -48,6 +48,30 @@ static void test_a_sleep_ends_with_a_request(void)
     stub_cancel_fini(&c);
 }
 
+/* Yes, once 10 ms have passed. */
+struct late {
+    int64_t from_ns;
+    unsigned asked;
+};
+
+static int32_t late_requested(void *self)
+{
+    struct late *l = self;
+    l->asked++;
+    return clock_now_ns() >= l->from_ns;
+}
+
+/* Without anything to wait on it asks now and then: neither all the time nor at the end alone. */
+static void test_a_long_sleep_asks_now_and_then(void)
+{
+    struct zs_error e = {0};
+    struct late l = {.from_ns = clock_now_ns() + 10000000};
+    const struct zs_cancel token = {
+        .struct_size = sizeof token, .fd = -1, .self = &l, .requested = late_requested};
+    ASSERT_FAILS(cancel_sleep(&token, INT64_C(3600000000000), &e), ZS_CANCELLED);
+    CU_ASSERT(l.asked <= 3);
+}
+
 static void test_a_shield_holds_requests_while_it_is_up(void)
 {
     struct zs_error e = {0};
@@ -95,6 +119,7 @@ static void test_a_shield_over_nothing_never_asks(void)
 SUITE("sync/cancel", {"a request is an error with a hint", test_a_request_is_an_error_with_a_hint},
       {"a deadline counts as a request", test_a_deadline_counts_as_a_request},
       {"a sleep ends with a request", test_a_sleep_ends_with_a_request},
+      {"a long sleep asks now and then", test_a_long_sleep_asks_now_and_then},
       {"a shield holds requests while it is up", test_a_shield_holds_requests_while_it_is_up},
       {"a shield holds a deadline too", test_a_shield_holds_a_deadline_too},
       {"a shield over nothing never asks", test_a_shield_over_nothing_never_asks})

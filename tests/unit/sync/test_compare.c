@@ -178,6 +178,7 @@ static void test_what_a_list_lacks_or_has_more(void)
             found[k] = "!+-"[s.told[k].kind];
         ASSERT_TEXT(found, cases[i].found);
         CU_ASSERT(r.found == strlen(cases[i].found) && !r.more && r.records == RECORDS);
+        CU_ASSERT(r.bytes == RECORDS); /* of one byte each */
         CU_ASSERT(r.near_known && r.near_sound && r.far_known &&
                   r.far_sound == (cases[i].found[0] == '\0'));
         scene_close(&s);

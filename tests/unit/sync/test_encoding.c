@@ -218,11 +218,21 @@ static void test_the_decision_step_by_step(void)
         struct encoding_state s = encoding_choose(cases[i].s, &cases[i].w, &cases[i].sample);
         bool good = s.now == cases[i].now && s.sample == cases[i].wants &&
                     s.rest == cases[i].rest && s.settled == cases[i].settled &&
+                    s.fresh == (s.now != cases[i].s.now) &&
                     (s.readable >> (unsigned)s.now & 1u) != 0;
         CU_ASSERT(good);
         if (!good)
             (void)printf("%s: now %d, sample %d, rest %u, settled %d\n", cases[i].what, (int)s.now,
                          (int)s.sample, s.rest, s.settled);
+    }
+}
+
+static void test_holes_go_to_who_reads_them(void)
+{
+    for (int reads = 0; reads < 2; reads++) {
+        struct encoding x;
+        encoding_open(&x, BATCH_NONE, reads ? BATCH_READS_ALL : READS);
+        CU_ASSERT(x.holes == (reads == 1));
     }
 }
 
@@ -421,7 +431,8 @@ static void test_batches_are_packed_as_it_is_decided(void)
     }
 }
 
-SUITE("sync/encoding", {"names are read", test_names_are_read},
+SUITE("sync/encoding", {"holes go to who reads them", test_holes_go_to_who_reads_them},
+      {"names are read", test_names_are_read},
       {"the decision, step by step", test_the_decision_step_by_step},
       {"patience grows and has an end", test_patience_grows_and_has_an_end},
       {"no world is slower than the best choice by much",

@@ -106,4 +106,40 @@ static void test_sums_over_given_parts(void)
     }
 }
 
-SUITE("sync/key_sums", {"sums over given parts", test_sums_over_given_parts})
+static const struct zs_store *counted; /* by count_next; a test's own */
+static unsigned looks;
+
+static int32_t count_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
+                          uint64_t buf_bytes, uint64_t *count, uint32_t *more, struct zs_error *e)
+{
+    looks++;
+    return counted->iter_next(iter, records, n, buf, buf_bytes, count, more, e);
+}
+
+static void take(void *context, const struct zs_record *record)
+{
+    (void)record;
+    ++*(unsigned *)context;
+}
+
+/* Where a store cannot be given a range, what lies behind it is not read to the end. */
+static void test_reading_ends_behind_the_last_key(void)
+{
+    struct zs_error e = {0};
+    struct scene s;
+    struct ask_message ask = {.upto_lsn = 0x10};
+    unsigned taken = 0;
+    scene_open(&s);
+    counted = stub_store_table(s.stub);
+    s.table.features &= ~ZS_STORE_BLOBS;
+    s.table.iter_next = count_next;
+    put_u32be(ask.first + 14, 5);
+    put_u32be(ask.last + 14, 9);
+    looks = 0;
+    ASSERT_OK(key_read(&s.reader, &ask, take, &taken, &e));
+    CU_ASSERT(taken == 5 && looks == 1);
+    scene_close(&s);
+}
+
+SUITE("sync/key_sums", {"reading ends behind the last key", test_reading_ends_behind_the_last_key},
+      {"sums over given parts", test_sums_over_given_parts})

@@ -149,6 +149,50 @@ static void test_a_snapshot_over_a_seal(void)
     scene_close(&s);
 }
 
+/* The names that a visitor sees who stops at the n-th; "changes/" is left out. */
+struct visit {
+    unsigned seen, stop_at;
+    char names[64];
+};
+
+static int32_t visit_one(void *context, const char *name, uint64_t len)
+{
+    struct visit *v = context;
+    size_t used = strlen(v->names);
+    (void)len;
+    (void)snprintf(v->names + used, sizeof v->names - used, "%s ",
+                   strncmp(name, "changes/", 8) == 0 ? name + 20 : name);
+    return ++v->seen == v->stop_at;
+}
+
+/* What is noted and not sealed stands in its place; who has seen enough is asked no more. */
+static void test_what_is_not_sealed_is_listed_in_order(void)
+{
+    static const struct {
+        unsigned stop_at;
+        const char *names;
+    } cases[] = {{0, "0110 0130 other "}, {1, "0110 "}, {2, "0110 0130 "}};
+    struct zs_blob other = {.name = "other", .data = "x", .len = 1};
+    struct scene s;
+    scene_open(&s, 1000000, 6);
+    write_some(&s, 20);
+    ASSERT_OK(stub_writer_seal(s.writer, &e));
+    zs_lsn last = write_some(&s, 20);
+    struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = last + 1};
+    struct stub_write write = {
+        .records = &r, .n = 1, .upto_lsn = last + 0x10, .blobs = &other, .nblobs = 1};
+    ASSERT_OK(stub_store_write_with(s.w.stub, "main", &write, &e));
+    CLEANUP(snapshot_close) struct snapshot snapshot = {0};
+    ASSERT_OK(snapshot_open(s.w.store, "main", &snapshot, &e));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct visit v = {.stop_at = cases[i].stop_at};
+        ASSERT_OK(snapshot_blobs(&snapshot, visit_one, &v, &e));
+        ASSERT_TEXT(v.names, cases[i].names);
+    }
+    snapshot_close(&snapshot);
+    scene_close(&s);
+}
+
 /* What the plugin ingests into the timeline meanwhile is in the writer's epoch, too. */
 static void test_an_ingest_beside_the_writer(void)
 {
@@ -189,6 +233,7 @@ static void test_a_seal_that_failed_is_in_the_next(void)
     scene_open(&s, 1000000, 4);
     struct zs_writer *w = bare_writer(&s);
     writer_note(w, keys[0], 1, 0x200);
+    ASSERT_FAILS(writer_seal(w, "none", 0x200, &blobs, &n, &e), ZS_NO_SUCH_BRANCH);
     ASSERT_OK(writer_seal(w, "main", 0x200, &blobs, &n, &e));
     ASSERT_FAILS(writer_seal(w, "main", 0x300, &blobs, &n, &e), ZS_BAD_VALUE);
     writer_sealed(w, 0);
@@ -305,6 +350,7 @@ SUITE("sync/notes",
        test_every_range_is_known_between_and_after_seals},
       {"a crash leaves a gap, and no lie", test_a_crash_leaves_a_gap_and_no_lie},
       {"a snapshot from before a seal still knows", test_a_snapshot_over_a_seal},
+      {"what is not sealed is listed in order", test_what_is_not_sealed_is_listed_in_order},
       {"what is ingested beside the writer is in its epoch", test_an_ingest_beside_the_writer},
       {"a seal that failed is in the next one", test_a_seal_that_failed_is_in_the_next},
       {"an ingest that is about to commit is known, whatever the writer does meanwhile",

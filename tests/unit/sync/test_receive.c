@@ -32,9 +32,12 @@ static void test_records_for_a_dry_run_are_refused(void)
     scene_close(&s);
     scene_open(&s, true); /* and without records it is answered */
     s.offer.mode = OFFER_NONE;
+    s.offer.records = 7;
+    s.offer.bytes = 70;
     say_offer(&s);
     ASSERT_OK(receive(&s, true, &o, &e));
-    CU_ASSERT(o.verdict == VERDICT_BEHIND && unchanged(&s));
+    CU_ASSERT(o.verdict == VERDICT_BEHIND && o.records == 7 && o.raw_bytes == 70);
+    CU_ASSERT(unchanged(&s));
     scene_close(&s);
 }
 
@@ -113,7 +116,116 @@ static void test_another_second_offer_is_refused(void)
     }
 }
 
+static int32_t cannot_open(void *self, const char *branch, struct zs_branch_info *info,
+                           struct zs_snapshot **out, struct zs_error *e)
+{
+    (void)self, (void)branch, (void)info, (void)out;
+    return error_set(e, ZS_IO_ERROR, "the disk does not answer");
+}
+
+/* Only a branch that is not there is none. */
+static void test_a_branch_that_cannot_be_read_is_not_a_new_one(void)
+{
+    struct scene s;
+    struct zs_error e = {0};
+    struct state_message state;
+    scene_open(&s, true);
+    struct zs_store table = *stub_store_table(s.store);
+    table.snapshot_open = cannot_open;
+    ASSERT_FAILS(receive_state(&table, "main", &state, &e), ZS_IO_ERROR);
+    ASSERT_TEXT(e.message, "the disk does not answer");
+    scene_close(&s);
+}
+
+/* A channel whose messages can be kept: each has memory of its own. */
+struct keeper {
+    struct zs_channel pipe;
+    void *last;
+    unsigned kept, held;
+};
+
+static int32_t keeper_send(void *self, const void *msg, uint64_t len, struct zs_error *e)
+{
+    struct keeper *k = self;
+    return k->pipe.send(k->pipe.self, msg, len, e);
+}
+
+static int32_t keeper_recv(void *self, int32_t timeout_ms, const void **msg, uint64_t *len,
+                           struct zs_error *e)
+{
+    struct keeper *k = self;
+    free(k->last);
+    k->last = NULL;
+    int32_t got = k->pipe.recv(k->pipe.self, timeout_ms, msg, len, e);
+    if (got != ZS_RECV_MESSAGE)
+        return got;
+    k->last = malloc(*len + 1);
+    if (k->last == NULL)
+        abort();
+    *msg = memcpy(k->last, *msg, *len);
+    return got;
+}
+
+static int32_t keeper_finish(void *self, struct zs_error *e)
+{
+    struct keeper *k = self;
+    return k->pipe.finish(k->pipe.self, e);
+}
+
+static void keeper_close(void *self)
+{
+    struct keeper *k = self;
+    free(k->last);
+    k->pipe.close(k->pipe.self);
+}
+
+static void *keeper_keep(void *self)
+{
+    struct keeper *k = self;
+    void *kept = k->last;
+    k->last = NULL;
+    k->kept++;
+    k->held++;
+    return kept;
+}
+
+static void keeper_release(void *self, void *kept)
+{
+    struct keeper *k = self;
+    free(kept);
+    k->held--;
+}
+
+/* Batches that are stored by another thread are kept as they are, and given back. */
+static void test_messages_are_kept_for_the_thread_that_stores(void)
+{
+    struct scene s;
+    struct outcome o;
+    struct zs_error e;
+    scene_open(&s, true);
+    s.batches = 3;
+    s.inline_batches = 1;
+    struct keeper k = {.pipe = s.conn.channel};
+    s.conn.channel = (struct zs_channel){.struct_size = sizeof s.conn.channel,
+                                         .self = &k,
+                                         .send = keeper_send,
+                                         .recv = keeper_recv,
+                                         .finish = keeper_finish,
+                                         .close = keeper_close,
+                                         .keep = keeper_keep,
+                                         .release = keeper_release};
+    say_all(&s);
+    ASSERT_OK(receive(&s, false, &o, &e));
+    CU_ASSERT(o.records == 3 && o.raw_bytes == 15);
+    CU_ASSERT(k.kept == 2 && k.held == 0); /* all but the first */
+    scene_close(&s);
+}
+
 SUITE("sync/receive",
+      {"a branch that cannot be read is not a new one",
+       test_a_branch_that_cannot_be_read_is_not_a_new_one},
+      {"messages are kept for the thread that stores them",
+       test_messages_are_kept_for_the_thread_that_stores},
       {"a second offer that differs is refused", test_another_second_offer_is_refused},
       {"an honest sender is believed", test_an_honest_sender_is_believed},
       {"records for a dry run are refused", test_records_for_a_dry_run_are_refused},

@@ -195,6 +195,7 @@ static void test_resumed_ingest_notes_all(void)
         CU_ASSERT(coverage.epochs == (tells ? 1 : 0));
         snapshot_close(&s);
         CU_ASSERT(check_every_range(&w) == (tells ? 1 : 0));
+        ASSERT_FAILS(ingest_resume(w.store, "main", token, &len, &in, &e), ZS_NO_SUCH_BRANCH);
         world_close(&w);
     }
 }

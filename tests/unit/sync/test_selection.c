@@ -142,6 +142,34 @@ static void test_it_goes_on_at_once(void)
     world_close(&w);
 }
 
+/* Once behind it, a look gives as much as there is room for. */
+static void test_it_goes_on_with_many_at_once(void)
+{
+    static struct place all[ALL_MAX];
+    struct world w;
+    zs_lsn after;
+    struct selection sel;
+    struct snapshot s;
+    struct zs_record records[7];
+    uint8_t buf[512];
+    uint64_t count = 0;
+    bool more = true;
+    world_of_three(&w, 0, &after);
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    open_at(&s, after, false, &sel);
+    CU_ASSERT(places(&sel, all) > 10);
+    selection_close(&sel);
+    open_at(&s, after, false, &sel);
+    ASSERT_OK(selection_skip(&sel, all[0].key, all[0].lsn, &e));
+    while (count == 0 && more)
+        ASSERT_OK(selection_next(&sel, records, 7, buf, sizeof buf, &count, &more, &e));
+    ASSERT_OK(selection_next(&sel, records, 7, buf, sizeof buf, &count, &more, &e));
+    CU_ASSERT(count == 7);
+    selection_close(&sel);
+    snapshot_close(&s);
+    world_close(&w);
+}
+
 /* What a caller is told of why there was no map. */
 static void test_it_says_why_it_scans(void)
 {
@@ -177,4 +205,5 @@ static void test_it_says_why_it_scans(void)
 SUITE("sync/selection", {"it goes on behind any record", test_it_goes_on_behind_any_record},
       {"it goes on behind no record", test_it_goes_on_behind_no_record},
       {"it goes on at once", test_it_goes_on_at_once},
+      {"it goes on with many at once", test_it_goes_on_with_many_at_once},
       {"it says why it scans", test_it_says_why_it_scans})

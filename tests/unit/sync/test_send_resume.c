@@ -1,6 +1,7 @@
 /* test_send_resume.c - what the sender makes of a part that the receiver says it kept: it goes
  * on where that fits its own history, and starts again where it does not. */
 #include "send_fixture.h"
+#include "sync/lease.h"
 
 #define KEPT 100u
 
@@ -118,6 +119,64 @@ static void test_what_fits_is_gone_on_with(void)
     }
 }
 
+/* A receiver that answers each COMMIT, and what was open when the last OFFER came. */
+static unsigned offers, commits, due; /* a test's own */
+static uint64_t open_handles;
+static struct zs_point newest;
+
+static int32_t answer_each(void *self, const void *msg, uint64_t len, struct zs_error *e)
+{
+    struct scene *s = self;
+    char type = *(const char *)msg;
+    TRY(s->near.send(s->near.self, msg, len, e));
+    offers += type == 'O';
+    if (type == 'O')
+        open_handles = stub_store_open_handles(s->store);
+    if (type != 'C')
+        return ZS_OK;
+    if (++commits == 2) {
+        s->done.verdict = VERDICT_BEHIND;
+        s->done.last = newest;
+    }
+    say_done(s);
+    return commits == due ? s->far.finish(s->far.self, e) : ZS_OK;
+}
+
+/* What was kept is sent to its end; what the branch has behind it then, if there is any, is sent
+ * without holding on to what was kept. */
+static void test_a_lease_and_what_is_newer(void)
+{
+    for (unsigned newer = 0; newer < 2; newer++) {
+        struct scene s;
+        struct outcome o;
+        struct zs_error e;
+        struct lease_list *leases = NULL;
+        struct snapshot kept = {0};
+        const struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = 0x1800};
+        scene_open(&s, 0);
+        s.conn.channel.send = answer_each;
+        offers = commits = 0;
+        due = newer + 1;
+        keep_a_part(&s);
+        must(lease_list_open(INT64_C(3600000000000), &leases, &e), &e);
+        must(snapshot_open(stub_store_table(s.store), "main", &kept, &e), &e);
+        lease_keep(leases, &kept, 0, s.snapshot.info.last_valid_lsn, false);
+        snapshot_close(&s.snapshot);
+        if (newer == 1)
+            must(stub_store_write(s.store, "main", &r, 1, 0x2000, &e), &e);
+        must(stub_store_gc(s.store, "main", 0x800, NULL, &e), &e); /* else no lease is needed */
+        must(snapshot_open(stub_store_table(s.store), "main", &s.snapshot, &e), &e);
+        newest = history_last(&s.snapshot);
+        say_ack(&s);
+        ASSERT_OK(run_heard(&s, (struct send_job){.leases = leases}, &o, &e));
+        CU_ASSERT(o.resumed && o.records == PAGES - KEPT + newer && o.to_lsn == newest.lsn);
+        CU_ASSERT(offers == due && commits == due);
+        CU_ASSERT(open_handles == 2 - newer); /* the branch, and what was kept */
+        lease_list_close(leases);
+        scene_close(&s);
+    }
+}
+
 /* What the receiver says that it has is not what this side would have sent. */
 static void test_a_part_that_does_not_add_up_is_sent_again(void)
 {
@@ -158,4 +217,5 @@ static void test_a_dry_run_goes_on_with_nothing(void)
 
 SUITE("sync/send_resume", {"what fits is gone on with", test_what_fits_is_gone_on_with},
       {"a part that does not add up is sent again", test_a_part_that_does_not_add_up_is_sent_again},
+      {"a lease, and what is newer", test_a_lease_and_what_is_newer},
       {"a dry run goes on with nothing", test_a_dry_run_goes_on_with_nothing})
