@@ -2,6 +2,8 @@
  * rate that were asked for. */
 #include "send_fixture.h"
 
+#include "stub/stub_cancel.h"
+
 /* 126 pages fit into a batch; one that goes alone wastes a send each. */
 static void test_batches_are_full(void)
 {
@@ -114,7 +116,27 @@ static void test_the_lower_rate_holds(void)
     }
 }
 
-SUITE("sync/send", {"batches are full", test_batches_are_full},
+/* Who waits asks for a cancel every so often, and a machine that is busy asks less often: so the
+ * polls bound from above how long was to be waited.  Each byte is waited for once. */
+static void test_each_byte_is_waited_for_once(void)
+{
+    struct scene s;
+    struct outcome o;
+    struct zs_error e;
+    struct stub_cancel c;
+    scene_open(&s, STUB_STORE_COPIES);
+    must(stub_cancel_init(&c, &e), &e);
+    ASSERT_OK(run(&s,
+                  (struct send_job){
+                      .max_rate_bps = 8u << 20, .inline_batches = UINT32_MAX, .cancel = &c.token},
+                  true, &o, &e));
+    CU_ASSERT(atomic_load(&c.polls) <= 42); /* 34; 50 if a batch counts before and after, too */
+    stub_cancel_fini(&c);
+    scene_close(&s);
+}
+
+SUITE("sync/send", {"each byte is waited for once", test_each_byte_is_waited_for_once},
+      {"batches are full", test_batches_are_full},
       {"a thread is started after so many batches", test_a_thread_is_started_after_so_many_batches},
       {"the encoding is one that the receiver reads",
        test_the_encoding_is_one_that_the_receiver_reads},
