@@ -62,6 +62,6 @@ void hint_dir(struct zs_error *e, const char *dir)
     const char *args = typed + strlen(WORD);
     int n =
         snprintf(hint, sizeof hint, "%.*s-D %s %s", (int)(args - e->hint), e->hint, folder, args);
-    if (n > 0 && (size_t)n < sizeof hint)
+    if ((size_t)n < sizeof hint)
         memcpy(e->hint, hint, (size_t)n + 1);
 }

@@ -30,7 +30,7 @@ const struct argp_option transfer_options[] = {
 };
 
 /* perform_push 'branch' 'uri' 'far' (options) */
-static int put_query(struct query *q, const struct cli *c, const char *uri, const char *far)
+static void put_query(struct query *q, const struct cli *c, const char *uri, const char *far)
 {
     const char *between = " (";
     query_argument(q, c->args[0]);
@@ -59,7 +59,6 @@ static int put_query(struct query *q, const struct cli *c, const char *uri, cons
         between = ",";
     }
     query_add(q, between[0] == ',' ? " )" : "");
-    return ZS_OK;
 }
 
 static int print_transfer(const struct cli *c, bool push, const char *origin,
@@ -115,7 +114,7 @@ int transfer_run(struct cli *c, bool push, struct zs_error *e)
     }
     TRY(server_connect(&server, &repo, e));
     query_add(&query, push ? "perform_push" : "perform_pull");
-    TRY(put_query(&query, c, uri, target.far[0] == '\0' ? c->args[0] : target.far));
+    put_query(&query, c, uri, target.far[0] == '\0' ? c->args[0] : target.far);
     if (session_run_on(c, &server, &query, c->args[0], 1, &rows, e) != ZS_OK) {
         hint_complete(e, target.is_uri ? NULL : target.origin, c->dir);
         return ZS_FAIL;

@@ -299,7 +299,7 @@ int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e)
         char path[PATH_MAX];
         struct zs_error refusal = {0};
         int len = snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
-        int loaded = len < 0 || (size_t)len >= sizeof path
+        int loaded = (size_t)len >= sizeof path
                          ? error_set(&refusal, ZS_BAD_VALUE, "the path of a transport is too long")
                          : registry_load_file(r, path, &refusal);
         free(names[i]);
@@ -322,7 +322,7 @@ static void list_schemes(const struct registry *r, char *out, size_t size)
     for (const struct entry *i = r->first; i != NULL; i = i->next)
         for (const char *const *s = i->transport.table.schemes; *s != NULL; s++) {
             int n = snprintf(out + used, size - used, "%s%s", used == 0 ? "" : ", ", *s);
-            if (n < 0 || (size_t)n >= size - used) {
+            if ((size_t)n >= size - used) {
                 out[used] = '\0';
                 return;
             }

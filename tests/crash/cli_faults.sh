@@ -104,8 +104,9 @@ rm -rf "$WORK/new" "$WORK/exported"
 # What is wrong with a branch is told, or that memory was short for it.
 z A stop >/dev/null
 file=$(find "$WORK/A/.zenith" -name '*.sst' -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
-printf '\377\377\377\377' | dd of="$file" bs=1 seek=5000 conv=notrunc status=none
-z A start >/dev/null
+printf '\377\377\377\377' | dd of="$file" bs=1 seek=1000000 conv=notrunc status=none
+run A start
+must "a server starts over a damaged file" exits 0
 WANT=1 each_fails "" verify main
 WANT=1 each_fails "" verify main --json
 

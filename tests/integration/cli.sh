@@ -174,7 +174,13 @@ if [ "$(id -u)" -eq 0 ]; then
     must "what stood in the way is not followed" same "$(cat elsewhere)" "do not touch"
     zenith -D R origin add far "postgresql://w:r@127.0.0.1:3"
     must "and an origin" exits 0
+    "$BUILD/zenith" -D R user add boss --role admin --password-stdin <<<pw >/dev/null 2>&1
+    zenith -D R user list --json
+    must "a user may be an admin" outputs '"role": *"admin"'
     must "every file is still its owner's" same "$(stat -c %U R/.zenith/* | sort -u)" nobody
+    echo "alice" >R/.zenith/users
+    zenith -D R user list
+    must "a list of users that is spoiled is told" not exits 0
 fi
 
 # Standard output that takes nothing: said, and a failure.
@@ -200,6 +206,9 @@ echo "zenith-sync repository 99" >V/.zenith/version
 zenith -D V start
 must "a repository of another version is refused" exits 1
 must "and both versions are said" says '99'
+printf '%0200d' 0 >V/.zenith/version
+zenith -D V start
+must "and one whose version has no end" exits 1
 first=$(pid_of A)
 kill_server A
 must "a killed server leaves its pid file" test -e A/.zenith/pageserver.pid

@@ -76,6 +76,8 @@ branch delete a..b
 END
 zenith -D A verify main "a b"
 must "what is no origin is a usage error" exits 2
+zenith -D A export main ""
+must "an export into no folder is refused" exits 2
 zenith -D A import main ""
 must "a folder without a name is a usage error" exits 2
 must "and that is said" says 'the name of the folder is empty'
@@ -214,7 +216,7 @@ rm A/.zenith/pageserver.pid
 mkdir bin lib lib/zenith-sync
 cp "$BUILD/zenith" bin/
 ZENITH=$WORK/bin/zenith
-PATH="relative::$WORK/none:$PATH" zenith init -D bin
+PATH="relative::$WORK/none:$(printf '/%05000d' 0):$PATH" zenith init -D bin
 must "without its server nothing is started" says 'cannot find the program pageserver'
 for words in 'start' 'user add bob --role read --password-stdin'; do
     # shellcheck disable=SC2086

@@ -50,8 +50,8 @@ run C pull main B
 must "a third server pulls the branch, with a reader's password" exits 0
 must "after the pull the third server holds the same" same "$(state C main)" "$(state B main)"
 
-run B import main "$LATER"
-must "a branch that was pushed here continues with an import here" exits 0
+run B import main "$LATER" --json
+must "a branch that was pushed here continues with an import here" outputs '"branch": *"main"'
 ahead=$(state B main)
 behind=$(state A main)
 run A push main B
@@ -86,6 +86,8 @@ must "status shows what each change map covers" outputs '^main +0/[0-9A-F]+ .* n
 must "and a branch that has none" outputs '^fetched +none '
 run A branch rebuild-map fetched
 must "a change map can be made anew" exits 0
+run A branch rebuild-map fetched --json
+must "and again, for a program" outputs '"epochs": *"?[0-9]'
 run A status --json
 must "it covers the whole branch then" outputs '"from_lsn": *"0/0"'
 must "its records are as before" same "$(history_of A fetched)" "$(history_of A main)"
@@ -103,14 +105,14 @@ run C pull empty B
 must "an empty branch can be pulled" exits 0
 run A push empty B:copy
 must "an empty branch is behind any other: refused with status 3" exits 3
-run A push main B:empty
+run A push main B:empty --quiet
 must "a branch can be pushed over an empty one" exits 0
 must "and is equal then" same "$(history_of B empty)" "$(history_of A main)"
 
 run A export empty "$WORK/none"
 must "an empty branch cannot be exported" not exits 0
-run B export copy "$WORK/copy"
-must "what was pushed can be exported" exits 0
+run B export copy "$WORK/copy" --json
+must "what was pushed can be exported" outputs '"files": *"?[0-9]'
 must "an export is a data directory" test -s "$WORK/copy/global/pg_control"
 must "an export is the cluster's own files" \
     cmp "$WORK/copy/base/1/PG_VERSION" "$LATER/base/1/PG_VERSION"

@@ -40,9 +40,12 @@ must "psql gets one row" same "$(sql A "verify main (progress off)" | cut -d ' '
 run A verify absent
 must "a branch that is not there is named" says 'there is no branch "absent"'
 
+run A verify main postgresql://nobody@127.0.0.1:1
+must "a far side that is not there is told" exits 5
+
 # ---- near and far ------------------------------------------------------------------------
 
-run A verify main B
+run A verify main B:main --quiet
 must "two sides that hold the same are told so" exits 0
 must "in a sentence" outputs 'main and B:main hold the same up to'
 run A verify main B --json

@@ -289,12 +289,12 @@ void conninfo_close(struct conninfo *info)
 
 /* What the environment would say where libpq was told nothing. */
 static int check_environment(const struct conninfo *info, const char *const *keywords,
-                             const char *const *values, struct zs_error *e)
+                             struct zs_error *e)
 {
     for (const PQconninfoOption *o = info->parsed; o->keyword != NULL; o++) {
         bool told = false;
         for (size_t i = 0; keywords[i] != NULL && !told; i++)
-            told = strcmp(keywords[i], o->keyword) == 0 && values[i][0] != '\0';
+            told = strcmp(keywords[i], o->keyword) == 0;
         /* libpq reads the same variables at the same time. */
         const char *set = told || o->envvar == NULL
                               ? NULL
@@ -360,7 +360,7 @@ int conninfo_values(struct conninfo *info, const struct target *target, const ch
     }
     keywords[n] = NULL;
     values[n] = NULL;
-    return check_environment(info, keywords, values, e);
+    return check_environment(info, keywords, e);
 }
 
 struct target_text target_text(const struct target *t)

@@ -48,6 +48,8 @@ static void test_reader_stops_at_the_end(void)
     r = reader_over(bytes, sizeof bytes);
     CU_ASSERT(reader_u32be(&r) == 0 && r.failed);
     r = reader_over(bytes, sizeof bytes);
+    CU_ASSERT(reader_u32le(&r) == 0 && r.failed);
+    r = reader_over(bytes, sizeof bytes);
     CU_ASSERT(reader_u64le(&r) == 0 && r.failed);
     r = reader_over(bytes, sizeof bytes);
     CU_ASSERT(reader_take(&r, SIZE_MAX) == NULL && r.failed);

@@ -96,6 +96,7 @@ static void test_arithmetic_carries(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_digest sum = digest_plus(cases[i].a, cases[i].b);
         CU_ASSERT(digest_equal(sum, cases[i].sum));
+        CU_ASSERT(!digest_equal((struct zs_digest){sum.lo, sum.hi + 1}, sum));
         CU_ASSERT(digest_equal(digest_minus(sum, cases[i].b), cases[i].a));
         CU_ASSERT(digest_equal(digest_minus(sum, cases[i].a), cases[i].b));
     }

@@ -86,6 +86,13 @@ static void test_what_does_not_fit_changes_nothing(void)
                 CU_ASSERT(strlen(e.hint) == whole)
             else
                 ASSERT_TEXT(e.hint, hint);
+            error_hint(&e, "zenith push");
+            hint_dir(&e, dir);
+            whole = strlen("zenith -D  push") + n + (quoted ? 5 : 0);
+            if (whole < sizeof e.hint)
+                CU_ASSERT(strlen(e.hint) == whole)
+            else
+                ASSERT_TEXT(e.hint, "zenith push");
         }
     }
 }

@@ -69,6 +69,10 @@ static void test_what_is_no_row_is_refused(void)
             ASSERT_FAILS(rows_add(each, row, len, &e), ZS_PROTOCOL_VIOLATION);
         rows_close(each);
     }
+    ASSERT_OK(rows_open("\0\0", 2, &rows, &e)); /* no columns, and so no rows */
+    ASSERT_FAILS(rows_add(rows, "\0", 1, &e), ZS_PROTOCOL_VIOLATION);
+    CU_ASSERT_EQUAL(rows_count(rows), 0);
+    rows_close(rows);
 }
 
 SUITE("cli/rows", {"values are found by column", test_values_are_found_by_column},

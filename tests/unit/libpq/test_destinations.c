@@ -32,6 +32,7 @@ static void test_what_is_allowed(void)
         {"*.example.com", "example.com", NULL, 1, ALLOWED_NO},
         {"*.example.com", ".example.com", NULL, 1, ALLOWED_NO},
         {"*.example.com", "aexample.com", NULL, 1, ALLOWED_NO},
+        {"*.example.com", "a.example.org", NULL, 1, ALLOWED_NO},
         {"*.example.com:1", "a.example.com", NULL, 2, ALLOWED_NO},
         /* addresses */
         {"10.0.0.0/8", "10.1.2.3", "10.1.2.3", 1, ALLOWED_YES},
@@ -92,10 +93,11 @@ static void test_what_is_allowed(void)
 
 static void test_bad_lists(void)
 {
-    static const char *const bad[] = {
-        "h:",        "h:123456", "10.0.0.0/8x", "h:0",    "h:65536",  "h:x",   "10.0.0.0/33",
-        "10.0.0.0/", "::/129",   "h/8",         "[::1",   "[::1]x",   "a,b",   "*.",
-        "*",         "a.*.b",    ".",           "user@h", "http://h", "h:1:2", "1.2.3/8"};
+    static const char *const bad[] = {"h:",       "h:123456",    "10.0.0.0/8x", "h:0",    "h:65536",
+                                      "h:x",      "10.0.0.0/33", "10.0.0.0/",   "::/129", "h/8",
+                                      "[::1",     "[::1]x",      "a,b",         "*.",     "*",
+                                      ":5433",    "[]",          "a.*.b",       ".",      "user@h",
+                                      "http://h", "h:1:2",       "1.2.3/8"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct zs_error e = {0};
         struct destinations *d = NULL;

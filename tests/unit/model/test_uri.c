@@ -79,6 +79,8 @@ static void test_shown(void)
         {"postgresql://%2Fx%3ASECRET", "postgresql://..."},
         {"postgresql://%2fTmp:5433", "postgresql://%2fTmp:5433"},
         {"postgresql://%2", "postgresql://..."},
+        {"postgresql://%2a", "postgresql://..."},
+        {"postgresql://%3f", "postgresql://..."},
         {"postgresql://%2F%3F", "postgresql://..."},
         {"postgresql://%2Fx%1F", "postgresql://..."},
         {"postgresql://%2F\xc3\xa4", "postgresql://..."},

@@ -307,6 +307,15 @@ static void test_refusals(void)
     }
 }
 
+static void test_no_table(void)
+{
+    struct zs_error e = {0};
+    struct registry *r = open_registry();
+    ASSERT_FAILS(registry_add(r, NULL, "b.so", &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.message, "returned NULL") != NULL);
+    registry_close(r);
+}
+
 static void test_init_tells_detail_and_hint(void)
 {
     struct zs_error e = {0};
@@ -359,6 +368,22 @@ static void test_folders(void)
     CU_ASSERT(strstr(seen.logged, "y.so is not") != NULL); /* each is logged */
     (void)rmdir(folder);
     (void)unlink(second);
+    (void)snprintf(second, sizeof second, "%s/so", dir); /* shorter than an ending */
+    (void)fclose(fopen(second, "we"));
+    ASSERT_FAILS(registry_load_dir(r, dir, &e), ZS_NOT_SUPPORTED);
+    CU_ASSERT(strstr(e.message, "x.so is not") != NULL);
+    (void)unlink(second);
+    /* The folder's path fits, and that of what is in it does not; nobody hears of it. */
+    static const struct zs_transport_host deaf = {.struct_size = sizeof deaf};
+    struct registry *silent = NULL;
+    char far[4096];
+    (void)snprintf(far, sizeof far, "%s", dir);
+    while (strlen(far) < sizeof far - 5)
+        (void)snprintf(far + strlen(far), sizeof far - strlen(far), "/.");
+    ASSERT_OK(registry_open(&deaf, &silent, &e));
+    ASSERT_FAILS(registry_load_dir(silent, far, &e), ZS_BAD_VALUE);
+    ASSERT_TEXT(e.message, "the path of a transport is too long");
+    registry_close(silent);
     CU_ASSERT(truncate(path, 0) == 0);
     FILE *cut = fopen(path, "we");
     CU_ASSERT(cut != NULL && fputs("\177ELF", cut) >= 0 && fclose(cut) == 0);
@@ -379,6 +404,7 @@ SUITE("transport/registry",
       {"without any transport the hint says where they are taken from",
        test_empty_registry_says_so},
       {"a table that is not as it must be is refused before init, in one sentence", test_refusals},
+      {"a transport without a table is refused", test_no_table},
       {"what init says comes through", test_init_tells_detail_and_hint},
       {"a table of a later version is taken", test_larger_table_is_taken},
       {"a folder that is missing and a file that is no transport are said", test_folders})
