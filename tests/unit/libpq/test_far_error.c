@@ -132,6 +132,9 @@ static void test_long_text_is_cut_at_a_character(void)
     CU_ASSERT_EQUAL(far_error_lost(text, "h:1", &e), ZS_FAIL);
     CU_ASSERT(strlen(e.detail) >= 500 && strlen(e.detail) % 2 == 0);
     CU_ASSERT(strncmp(text, e.detail, strlen(e.detail)) == 0);
+    memset(text, '\x80', sizeof text - 1); /* nothing but the middle of characters */
+    CU_ASSERT_EQUAL(far_error_lost(text, "h:1", &e), ZS_FAIL);
+    ASSERT_TEXT(e.message, "the connection to h:1 was lost");
 }
 
 SUITE("libpq/far_error", {"a refused login has its SQLSTATE and its sentence", test_login_texts},
