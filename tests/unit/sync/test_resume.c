@@ -67,6 +67,8 @@ static void test_percent(void)
                  {99, 100, 99}, {100, 100, 99}, {500, 100, 99}, {UINT64_MAX / 2, UINT64_MAX, 50}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         CU_ASSERT_EQUAL(resume_percent(cases[i].bytes, cases[i].total), cases[i].percent);
+    const struct resume_token shrunk = {.from.bytes = 5, .at.to.bytes = 4}; /* collected since */
+    CU_ASSERT_EQUAL(resume_total_bytes(&shrunk), 0);
 }
 
 static void test_hints(void)

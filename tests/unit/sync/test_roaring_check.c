@@ -53,6 +53,12 @@ static void test_what_it_never_writes_is_not(void)
         /* two containers 0 and 1; 1 and 0 */
         CASE(PLAIN "\2\0\0\0\0\0\0\0\1\0\0\0\x18\0\0\0\x1a\0\0\0\5\0\6\0", true),
         CASE(PLAIN "\2\0\0\0\1\0\0\0\0\0\0\0\x18\0\0\0\x1a\0\0\0\5\0\6\0", false),
+        /* two containers, the second of bits: 1 and 0 */
+        CASE(PLAIN "\2\0\0\0\1\0\0\0\0\0\xff\xff\x18\0\0\0\x1a\0\0\0\5\0", false),
+        /* two containers of runs 0 and 1; 1 and 0; one that ends in front of its runs */
+        CASE("\x3b\x30\1\0\3\0\0\0\0\1\0\0\0\1\0\5\0\0\0\1\0\5\0\0\0", true),
+        CASE("\x3b\x30\1\0\3\1\0\0\0\0\0\0\0\1\0\5\0\0\0\1\0\5\0\0\0", false),
+        CASE(RUNS "\0\0\2\0", false),
         /* runs 1..2 and 9..9: 3 keys; miscounted; overlapping; next to each
          * other; past the end; to the end */
         CASE(RUNS "\0\0\2\0\2\0\1\0\1\0\x09\0\0\0", true),
