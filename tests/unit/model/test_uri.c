@@ -83,6 +83,7 @@ static void test_shown(void)
         {"postgresql://%3f", "postgresql://..."},
         {"postgresql://%2F%3F", "postgresql://..."},
         {"postgresql://%2Fx%1F", "postgresql://..."},
+        {"postgresql://%2Fx%2a", "postgresql://..."},
         {"postgresql://%2F\xc3\xa4", "postgresql://..."},
         {"postgresql://h:123456", "postgresql://..."},
         {"postgresql://[::1", "postgresql://..."},

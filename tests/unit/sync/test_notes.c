@@ -345,6 +345,36 @@ static void test_transfers_look_while_it_is_written(void)
     scene_close(&s);
 }
 
+/* Two transfers commit at a time: a writer that is opened meanwhile takes everything as
+ * changed if one is of its timeline, and heeds no other.  They may end in any order. */
+static void test_a_writer_opened_beside_commits(void)
+{
+    for (int own = 0; own < 2; own++) {
+        struct zs_branch_info info;
+        struct notes_commit first, second;
+        struct scene s;
+        uint8_t *data = NULL;
+        size_t len = 0;
+        scene_open(&s, 1000000, 4);
+        struct zs_writer *w = bare_writer(&s);
+        writer_close(w);
+        ASSERT_OK(store_branch_find(&s.w.host, "main", &info, &e));
+        const zs_lsn last = info.last_valid_lsn;
+        struct zs_timeline_id other = info.timeline;
+        other.bytes[0] ^= 1;
+        notes_begin(s.notes, &first, own != 0 ? info.timeline : other, NULL, last);
+        notes_begin(s.notes, &second, other, NULL, last + 0x100);
+        ASSERT_OK(writer_open(s.notes, &info.timeline, last, &w, &e));
+        notes_end(s.notes, &first);
+        notes_end(s.notes, &second);
+        ASSERT_OK(notes_tail(s.notes, info.timeline, last + 0x100, &data, &len, &e));
+        CU_ASSERT((data == NULL) == (own != 0)); /* what is not known is not told */
+        free(data);
+        writer_close(w);
+        scene_close(&s);
+    }
+}
+
 SUITE("sync/notes",
       {"every range is known between seals and after them",
        test_every_range_is_known_between_and_after_seals},
@@ -355,5 +385,7 @@ SUITE("sync/notes",
       {"a seal that failed is in the next one", test_a_seal_that_failed_is_in_the_next},
       {"an ingest that is about to commit is known, whatever the writer does meanwhile",
        test_an_ingest_that_is_about_to_commit},
+      {"a writer that is opened beside commits heeds its own timeline's",
+       test_a_writer_opened_beside_commits},
       {"a timeline has one writer at a time", test_one_writer_per_timeline},
       {"transfers look while it is written", test_transfers_look_while_it_is_written})
