@@ -134,7 +134,7 @@ int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path,
 
 /* ---- kv_tail.c --------------------------------------------------------------------- */
 
-/* XX001 names the file. */
+/* XX001 names the file; 53200. */
 int tail_check(const char *path, struct zs_error *e);
 /* Every sorted file in the folder. */
 int tails_check(const char *db_dir, struct zs_error *e);

@@ -145,7 +145,10 @@ const char *sst_verify(const char *path, struct sst_text *said)
 {
     bool thrown = false;
     return run(*said, thrown, [&] {
-        if (tail_is_whole(path) == 0)
+        const enum tail tail = tail_look(path);
+        if (tail == TAIL_NO_MEMORY)
+            throw std::bad_alloc();
+        if (tail == TAIL_DAMAGED)
             return rocksdb::Status::Corruption("what the file says of itself is not as written");
         rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
         const rocksdb::Status opened = reader.Open(path);

@@ -50,8 +50,9 @@ const char *sst_keys(const char *path, sst_visit visit, void *context, int *ende
  * process over a failed assertion.  What was read is in memory when the engine asks again. */
 const char *sst_ends(const char *path, struct sst_text *said);
 
-/* kv_tail.c: may the engine open the file? */
-int tail_is_whole(const char *path);
+/* kv_tail.c: may the engine open the file?  Whole is also what it finds the damage of itself. */
+enum tail { TAIL_WHOLE, TAIL_DAMAGED, TAIL_NO_MEMORY };
+enum tail tail_look(const char *path);
 
 /* Is a finished file as it was written?  Reads all of it.  Returns said->of. */
 const char *sst_verify(const char *path, struct sst_text *said);

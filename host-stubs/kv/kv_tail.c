@@ -50,17 +50,22 @@ static bool read_place(struct reader *r, struct place *p)
     return !r->failed;
 }
 
-/* The block with its trailer, malloc'ed; NULL if there cannot be one. */
-static uint8_t *read_block(int fd, uint64_t size, const struct place *p)
+/* *out is the block with its trailer, malloc'ed; NULL if there cannot be one.  False: no
+ * memory. */
+static bool read_block(int fd, uint64_t size, const struct place *p, uint8_t **out)
 {
     size_t n = (size_t)p->bytes + TRAILER;
+    *out = NULL;
     if (p->bytes > BLOCK_MAX || p->offset > size || n > size - p->offset)
-        return NULL;
+        return true;
     uint8_t *block = malloc(n);
-    if (block == NULL || pread(fd, block, n, (off_t)p->offset) == (ssize_t)n)
-        return block;
-    free(block);
-    return NULL;
+    if (block == NULL)
+        return false;
+    if (pread(fd, block, n, (off_t)p->offset) == (ssize_t)n)
+        *out = block;
+    else
+        free(block);
+    return true;
 }
 
 /* XXH3 over the bytes; the last one, the compression, goes in apart. */
@@ -83,44 +88,59 @@ static bool fits_without_number(uint8_t *block, size_t bytes)
     return fits(block, bytes);
 }
 
-/* Where the properties are; false if that cannot be told. */
-static bool find_properties(int fd, uint64_t size, struct place *out)
+/* Where the properties are; *found false if that cannot be told.  False: no memory. */
+static bool find_properties(int fd, uint64_t size, struct place *out, bool *found)
 {
     static const char name[] = "rocksdb.properties";
     uint8_t footer[FOOTER];
     struct place meta;
+    *found = false;
     if (size < FOOTER || pread(fd, footer, FOOTER, (off_t)(size - FOOTER)) != (ssize_t)FOOTER ||
         get_u64le(footer + 45) != MAGIC || get_u32le(footer + 41) != KV_FORMAT_VERSION ||
         footer[0] != KV_BLOCK_CHECKSUM)
-        return false;
+        return true;
     struct reader r = reader_over(footer + 1, 40);
     if (!read_place(&r, &meta))
+        return true;
+    CLEANUP(free_ptr) uint8_t *block = NULL;
+    if (!read_block(fd, size, &meta, &block))
         return false;
-    CLEANUP(free_ptr) uint8_t *block = read_block(fd, size, &meta);
     if (block == NULL || !fits(block, meta.bytes))
-        return false;
+        return true;
     const uint8_t *at = memmem(block, meta.bytes, name, sizeof name - 1);
     if (at == NULL)
-        return false;
+        return true;
     r = reader_over(at + sizeof name - 1, (size_t)(block + meta.bytes - at) - (sizeof name - 1));
-    return read_place(&r, out);
+    *found = read_place(&r, out);
+    return true;
 }
 
-int tail_is_whole(const char *path)
+enum tail tail_look(const char *path)
 {
     struct stat st;
     struct place p;
+    bool found = false;
+    CLEANUP(free_ptr) uint8_t *block = NULL;
     CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0 || !find_properties(fd, (uint64_t)st.st_size, &p))
-        return 1;
-    CLEANUP(free_ptr) uint8_t *block = read_block(fd, (uint64_t)st.st_size, &p);
-    return block == NULL || fits(block, p.bytes) || fits_without_number(block, p.bytes);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return TAIL_WHOLE;
+    if (!find_properties(fd, (uint64_t)st.st_size, &p, &found) ||
+        (found && !read_block(fd, (uint64_t)st.st_size, &p, &block)))
+        return TAIL_NO_MEMORY;
+    bool whole = block == NULL || fits(block, p.bytes) || fits_without_number(block, p.bytes);
+    return whole ? TAIL_WHOLE : TAIL_DAMAGED;
 }
 
 int tail_check(const char *path, struct zs_error *e)
 {
-    if (tail_is_whole(path))
+    switch (tail_look(path)) {
+    case TAIL_WHOLE:
         return ZS_OK;
+    case TAIL_NO_MEMORY:
+        return error_memory(e);
+    case TAIL_DAMAGED:
+        break;
+    }
     error_set(e, ZS_CORRUPT, "the store's file \"%s\" is damaged", path);
     return error_detail(e, "What it says of itself is not as it was written.");
 }

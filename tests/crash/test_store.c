@@ -169,5 +169,65 @@ static void test_a_look_through_a_file(void)
     look_without_memory("its keys", true, false);
 }
 
+/* Also where memory lacks but once, it is not taken for one that may be opened. */
+static void test_the_end_of_a_file(void)
+{
+    struct folder folder = fixture_folder();
+    char path[64];
+    path_of(&folder, path, sizeof path);
+    file_make(path, false);
+    for (uint64_t n = 1;; n++) {
+        struct zs_error e = {0};
+        alloc_fail_here(n);
+        int rc = tail_check(path, &e);
+        if (!alloc_failed()) {
+            ASSERT_OK(rc);
+            CU_ASSERT(n > 2);
+            break;
+        }
+        ASSERT_FAILS(rc, ZS_OUT_OF_MEMORY);
+    }
+    fixture_remove(folder.path);
+}
+
+/* A start that lacks memory leaves the stages. */
+static void test_a_start(void)
+{
+    const struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                        .flags = ZS_INGEST_CREATE,
+                                        .branch = "main",
+                                        .target_lsn = 1,
+                                        .expected_bytes = BULK};
+    struct fixture f = fixture_open();
+    struct zs_error e = {0};
+    struct ingest in = {0};
+    uint8_t token[ZS_TOKEN_MAX];
+    uint64_t len = 0;
+    bool synced = false;
+    ASSERT_OK(ingest_begin(kv_store(f.kv), &spec, &in, &e));
+    ASSERT_OK(put_pages(&in, 0, PAGES, 1, &e));
+    ASSERT_OK(ingest_sync(&in, "t", 1, &synced, &e));
+    ingest_close(&in);
+    for (uint64_t n = 1;; n++) {
+        kept_free(f.kv->kept);
+        f.kv->kept = NULL;
+        alloc_fail_here(n);
+        int rc = kept_recover(f.kv, &e);
+        if (!alloc_failed()) {
+            ASSERT_OK(rc);
+            CU_ASSERT(n > 3);
+            break;
+        }
+        ASSERT_FAILS(rc, ZS_OUT_OF_MEMORY);
+    }
+    ASSERT_OK(ingest_resume(kv_store(f.kv), "main", token, &len, &in, &e));
+    ASSERT_OK(commit_at(&in, 1, &e));
+    ingest_close(&in);
+    check_branch(kv_store(f.kv), "main", PAGES);
+    fixture_close(&f);
+}
+
 SUITE("crash/store", {"an ingest without memory", test_an_ingest},
-      {"a look through a file without memory", test_a_look_through_a_file})
+      {"a look through a file without memory", test_a_look_through_a_file},
+      {"a look at a file's end without memory", test_the_end_of_a_file},
+      {"a start without memory", test_a_start})
