@@ -212,12 +212,14 @@ static bool log_in(struct pg_peer *p)
 
 static bool follow(struct pg_peer *p)
 {
-    const struct pg_script *s = &p->script;
     char type;
-    bool on = write_all(p, s->answer, s->len);
-    if (on && s->more != NULL)
-        on = read_message(p, &type) && write_all(p, s->more, s->more_len);
-    if (on && !s->hangs_up)
+    (void)pthread_mutex_lock(&p->lock);
+    const struct pg_script s = p->script; /* the next one may be set while this one's client ends */
+    (void)pthread_mutex_unlock(&p->lock);
+    bool on = write_all(p, s.answer, s.len);
+    if (on && s.more != NULL)
+        on = read_message(p, &type) && write_all(p, s.more, s.more_len);
+    if (on && !s.hangs_up)
         far_idle(p);
     return false;
 }
