@@ -177,11 +177,18 @@ static bool run_spoiled(const struct aim *aim, bool *failed)
     return good;
 }
 
-/* Which bytes of a message are tried: all of a control message; of a batch the head, and
- * here and there. */
+/* Which bytes of a message are tried: all of a control message, or, where SHORT asks for less
+ * (under a sanitizer), every seventh; of a batch the head, and here and there. */
+static bool is_short(void)
+{
+    return getenv("SHORT") != NULL; /* NOLINT(concurrency-mt-unsafe): nobody sets it */
+}
+
 static uint64_t step(char type, uint64_t done)
 {
-    return type == 'B' && done >= 40 ? 40009 : 1;
+    if (type == 'B')
+        return done >= 40 ? 40009 : 1;
+    return is_short() ? 7 : 1;
 }
 
 /* A byte that may be another without an error.  It is the name of a checksum, which then is a
@@ -230,7 +237,7 @@ static void spoil_everything(struct aim aim)
                              aim.mask, all[m].text);
         }
     }
-    CU_ASSERT(tries > 80);
+    CU_ASSERT(tries > (is_short() ? 10 : 80));
     for (size_t m = 0; m < messages; m++)
         free(all[m].text);
     forget_seen();
