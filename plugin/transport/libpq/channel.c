@@ -440,7 +440,7 @@ static int start_command(struct channel *c, const char *command, int64_t answer_
         if (left == 0 && PQisBusy(c->conn) == 0)
             break;
         TRY(wait_unlocked(c, left == 0 ? POLLIN : POLLIN | POLLOUT, until_ns, &ready, false, e));
-        if (!ready)
+        if (!ready && clock_now_ns() >= until_ns)
             return unanswered(c, answer_ms, e);
         if (!read_socket(c) && PQisBusy(c->conn) != 0)
             return lost(c, e);
