@@ -164,17 +164,17 @@ link_start() {
     done
 }
 part_link() {
-    local size=$1 round method name bytes
+    local size=$1 round method name sent
     link_start
     for round in $(seq "$ROUNDS"); do
         touch_disk "$WORK/B/.zenith"
         for method in $(methods); do
             timed "link.$size.first.$method" z A push main far:link --compression "$method" --json
-            [ "$method" != none ] || bytes=$(field wire_bytes)
+            [ "$method" != none ] || sent=$(field wire_bytes)
             quietly z B branch delete link
         done
-        timed "link.$size.first.bare" "$TOOLS/link" send "$BARE" "$bytes"
-        timed "link.$size.wide.bare" "$TOOLS/link" send "$BARE_WIDE" "$bytes"
+        timed "link.$size.first.bare" "$TOOLS/link" send "$BARE" "$sent"
+        timed "link.$size.wide.bare" "$TOOLS/link" send "$BARE_WIDE" "$sent"
         timed "link.$size.wide.none" z A push main far_wide:link --compression none
         quietly z B branch delete link
         change 0.1 "$BYTES"
