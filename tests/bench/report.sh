@@ -136,11 +136,11 @@ link() {
 rate() {
     local file name
     measured 'rate.*' || return
-    row "push with --max-rate" "the most in any 10 s" "the least"
+    row "push with \`--max-rate\`; large: values of 8 MiB" "the most in any 10 s" "the least"
     rule 1 2
     for file in rate.*.most; do
         name=${file#rate.} name=${name%.most}
-        row "$name" "$(median "$file")" "$(median "rate.$name.least")"
+        row "${name/-/, }/s" "$(median "$file")" "$(median "rate.$name.least")"
     done
     echo
 }
