@@ -187,6 +187,19 @@ static void test_a_command_that_is_not_answered(void)
     close_test(&t);
 }
 
+static void test_an_answer_that_comes_late(void)
+{
+    struct libpq_test t;
+    struct zs_error e = {0};
+    struct zs_channel ch = {.struct_size = sizeof ch};
+    open_test(&t, PG_PEER_SERVES, "");
+    int rc = contract_connect(&t.subject, "late", NULL, &ch, &e);
+    ASSERT_OK(rc);
+    if (rc == ZS_OK)
+        ch.close(ch.self);
+    close_test(&t);
+}
+
 static void test_server_that_is_none_of_ours(void)
 {
     struct libpq_test t;
@@ -256,6 +269,7 @@ SUITE("contract/transport_libpq",
       {"the next host of a URI is tried", test_next_host_is_tried},
       {"a server that says nothing ends by timeout or cancel", test_mute_server},
       {"a command that is not answered is given up", test_a_command_that_is_not_answered},
+      {"an answer that comes late is waited for", test_an_answer_that_comes_late},
       {"a server that answers with rows is refused", test_server_that_is_none_of_ours},
       {"the far side's error reaches a side that only sends", test_error_reaches_a_sender},
       {"a message beyond the limit is refused before it has come whole", test_message_without_end})

@@ -19,7 +19,8 @@ struct far_session {
     void (*idle)(void *self); /* returns when the near side has gone */
 };
 
-/* Behave as `command` says: echo | refuse | fail | three | flood | idle | vanish. */
+/* Behave as `command` says: echo | late | refuse | fail | three | flood | idle | vanish.
+ * "late" is an echo whose stream opens after more than a second. */
 int transport_far(const struct far_session *session, const char *command, struct zs_error *e);
 
 struct transport_subject {

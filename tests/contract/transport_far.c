@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -77,10 +78,12 @@ int transport_far(const struct far_session *session, const char *command, struct
         error_detail(e, "There are 2 others: \xc3\xa4, b.");
         return error_hint(e, "zenith branch list");
     }
+    if (strcmp(command, "late") == 0) /* longer than a transport waits between two looks */
+        (void)nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 300000000}, NULL);
     struct zs_channel ch = {.struct_size = sizeof ch};
     TRY(session->copy_both(session->self, &ch, e));
     int rc = ZS_OK;
-    if (strcmp(command, "echo") == 0)
+    if (strcmp(command, "echo") == 0 || strcmp(command, "late") == 0)
         rc = far_echo(&ch, e);
     else if (strcmp(command, "flood") == 0)
         rc = far_flood(&ch, e);
