@@ -186,6 +186,17 @@ static bool read_socket(struct channel *c)
     return true;
 }
 
+/* The same, up to the command's answer and no further: of a far side that answers and hangs up,
+ * libpq tells the answer only if it has not seen the end yet. */
+static bool read_answer(struct channel *c)
+{
+    int reads = PQsslInUse(c->conn) ? TLS_READS : 1;
+    for (int i = 0; i < reads && PQisBusy(c->conn) != 0; i++)
+        if (PQconsumeInput(c->conn) == 0)
+            return false;
+    return true;
+}
+
 /* Into the inbox: whatever is here whole.  Tells a receiver. */
 static int file_messages(struct channel *c, struct zs_error *e)
 {
@@ -442,7 +453,7 @@ static int start_command(struct channel *c, const char *command, int64_t answer_
         TRY(wait_unlocked(c, left == 0 ? POLLIN : POLLIN | POLLOUT, until_ns, &ready, false, e));
         if (!ready && clock_now_ns() >= until_ns)
             return unanswered(c, answer_ms, e);
-        if (!read_socket(c) && PQisBusy(c->conn) != 0)
+        if (!read_answer(c) && PQisBusy(c->conn) != 0)
             return lost(c, e);
         TRY(check_partial(c, e));
     }
