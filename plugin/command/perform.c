@@ -37,8 +37,8 @@ int perform_open(struct perform *p, const char *command, void *module,
     if (p->transfer == NULL)
         return error_memory(e);
     TRY(transfer_own(p->transfer, session->user, e));
-    p->progress =
-        (struct progress){.session = p->options.progress ? session : NULL, .transfer = p->transfer};
+    p->progress = (struct progress){
+        .session = session, .quiet = !p->options.progress, .transfer = p->transfer};
     return ZS_OK;
 }
 

@@ -16,11 +16,12 @@
 #define PREFIX 14
 #define HEAD   52u
 #define TAIL   8u
-/* An upper bound of what one more key adds: two bytes in an array container, and a
- * container's or prefix's own cost whenever a key is not in the last one's. */
+/* What is taken in memory, measured with glibc, which is more than it is encoded: two bytes a key
+ * in an array container, a container's and a prefix's own.  While keys are added the container
+ * is charged whenever a key is not in the last one's, which is too much: settle() counts. */
 #define KEY_COST       2u
-#define CONTAINER_COST 16u
-#define PREFIX_COST    (PREFIX + 4u + 16u)
+#define CONTAINER_COST 72u
+#define PREFIX_COST    112u
 
 static const uint8_t magic[8] = {'Z', 'S', 'C', 'H', 'M', 'A', 'P', '1'};
 
@@ -32,7 +33,7 @@ struct page_set {
 struct change_map {
     struct page_set *sets; /* ascending by prefix */
     uint32_t nsets, capacity;
-    uint64_t cost; /* an upper bound of the encoded size */
+    uint64_t cost; /* an upper bound of what it takes */
     uint8_t last_key[ZS_KEY_BYTES];
     bool everything;
 };
@@ -67,6 +68,33 @@ void change_map_become_everything(struct change_map *m)
     forget(m);
     m->everything = true;
     m->cost = 0;
+}
+
+static uint64_t set_cost(const roaring_bitmap_t *blocks)
+{
+    return (uint64_t)blocks->high_low_container.size * CONTAINER_COST +
+           roaring_bitmap_portable_size_in_bytes(blocks);
+}
+
+void change_map_compact(struct change_map *m)
+{
+    m->cost = 0;
+    for (uint32_t i = 0; i < m->nsets; i++) {
+        (void)roaring_bitmap_run_optimize(m->sets[i].blocks);
+        (void)roaring_bitmap_shrink_to_fit(m->sets[i].blocks);
+        m->cost += PREFIX_COST + set_cost(m->sets[i].blocks);
+    }
+}
+
+/* What was charged passed the bound: is it taken?  A map that stays is left so much room that the
+ * next look is far away. */
+static void settle(struct change_map *m)
+{
+    if (m->cost <= CHANGE_MAP_MAX_BYTES)
+        return;
+    change_map_compact(m);
+    if (m->cost > CHANGE_MAP_MAX_BYTES / 4 * 3)
+        change_map_become_everything(m);
 }
 
 /* The place of `prefix`, or where it belongs.  The last place is tried first: keys
@@ -140,8 +168,7 @@ int change_map_add(struct change_map *m, const uint8_t key[ZS_KEY_BYTES], struct
         m->cost += KEY_COST + (same_container ? 0 : CONTAINER_COST);
         memcpy(m->last_key, key, ZS_KEY_BYTES);
     }
-    if (m->cost > CHANGE_MAP_MAX_BYTES)
-        change_map_become_everything(m);
+    settle(m);
     return ZS_OK;
 }
 
@@ -152,12 +179,11 @@ int change_map_merge(struct change_map *m, const struct change_map *other, struc
     for (uint32_t i = 0; i < other->nsets && !m->everything; i++) {
         roaring_bitmap_t *blocks = NULL;
         TRY(set_for(m, other->sets[i].prefix, &blocks, e));
-        size_t before = roaring_bitmap_portable_size_in_bytes(blocks);
+        uint64_t before = set_cost(blocks);
         roaring_bitmap_or_inplace(blocks, other->sets[i].blocks);
-        size_t after = roaring_bitmap_portable_size_in_bytes(blocks);
+        uint64_t after = set_cost(blocks);
         m->cost += after > before ? after - before : 0;
-        if (m->cost > CHANGE_MAP_MAX_BYTES)
-            change_map_become_everything(m);
+        settle(m);
     }
     return ZS_OK;
 }
@@ -246,7 +272,7 @@ static int decode_set(struct reader *r, struct change_map *m, struct zs_error *e
     memcpy(m->sets[m->nsets].prefix, prefix, PREFIX);
     m->sets[m->nsets].blocks = blocks;
     m->nsets++;
-    m->cost += PREFIX_COST + n;
+    m->cost += PREFIX_COST + set_cost(blocks);
     return ZS_OK;
 }
 
@@ -263,11 +289,14 @@ int change_map_decode(const uint8_t *bytes, size_t len, struct change_epoch *epo
     struct reader r = reader_over(bytes + 48, len - 48 - TAIL);
     uint32_t nsets = reader_u32le(&r);
     TRY(change_map_open(&m, e));
-    for (uint32_t i = 0; i < nsets; i++)
+    for (uint32_t i = 0; i < nsets && !m->everything; i++) {
         TRY(decode_set(&r, m, e));
-    if (reader_left(&r) != 0)
+        if (m->cost > CHANGE_MAP_MAX_BYTES)
+            change_map_become_everything(m);
+    }
+    if (!m->everything && reader_left(&r) != 0)
         return damaged(e, "something stands behind its end");
-    if (change_map_count(m) != get_u64le(bytes + 40))
+    if (!m->everything && change_map_count(m) != get_u64le(bytes + 40))
         return damaged(e, "its keys are not as many as it says");
     epoch->from_lsn = get_u64le(bytes + 8);
     epoch->to_lsn = get_u64le(bytes + 16);

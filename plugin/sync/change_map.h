@@ -6,7 +6,8 @@
  * each with a Roaring bitmap of block numbers.  Dense runs cost a few bytes, scattered
  * pages two bytes each: 1 TiB of pages in which one in a thousand changed takes 0.3 MiB on
  * disk and 0.5 in memory, one in a hundred 2.6 and 3.0 (`make -f plugin.mk bench-map`).
- * CHANGE_MAP_MAX_BYTES bounds an epoch on disk, and twice that in memory.
+ * CHANGE_MAP_MAX_BYTES bounds a set in memory, and what it is on disk.  Four million pages
+ * here and there fit, far more that are neighbours, or 45,000 relations of one page each.
  * A set that outgrows it becomes "everything": it can not be encoded, and whoever
  * wanted to use it scans.
  *
@@ -49,8 +50,10 @@ int change_map_merge(struct change_map *m, const struct change_map *other, struc
 /* Has it outgrown its bound?  Then it holds everything, and no keys are kept. */
 bool change_map_is_everything(const struct change_map *m);
 uint64_t change_map_count(const struct change_map *m);
-/* An upper bound of its encoded size; in memory it takes up to twice as much. */
+/* An upper bound of what it takes in memory, and encoded. */
 uint64_t change_map_cost(const struct change_map *m);
+/* Let it take less, where neighbours make that possible, and its cost be what it takes. */
+void change_map_compact(struct change_map *m);
 /* From here on it holds everything, and takes no memory. */
 void change_map_become_everything(struct change_map *m);
 bool change_map_has(const struct change_map *m, const uint8_t key[ZS_KEY_BYTES]);
@@ -59,7 +62,8 @@ bool change_map_has(const struct change_map *m, const uint8_t key[ZS_KEY_BYTES])
 int change_map_encode(const struct change_map *m, const struct change_epoch *epoch, uint8_t **bytes,
                       size_t *len, struct zs_error *e);
 
-/* XX001 if anything about the bytes is wrong; nothing is opened then. */
+/* XX001 if anything about the bytes is wrong; nothing is opened then.  What would take more than
+ * the bound in memory is everything. */
 int change_map_decode(const uint8_t *bytes, size_t len, struct change_epoch *epoch,
                       struct change_map **out, struct zs_error *e);
 

@@ -1,8 +1,8 @@
 /* epochs.c - see epochs.h.
- * An epoch's blob is named by where it ends; where it begins stands inside.  A chain
- * (X, Y] is followed from Y down: each epoch's beginning must be another's end, or lie in
- * another one, or at or below X.  What a merged epoch knows besides is fine: bits are
- * hints, and a reader looks at LSNs. */
+ * An epoch's blob is named by where it ends; where it begins stands inside.  A range (X, Y]
+ * is followed from Y down, by where epochs end: no part of it may be without one, and every
+ * one that is about a part is taken in.  What a merged epoch knows besides is fine: bits
+ * are hints, and a reader looks at LSNs. */
 #include "sync/epochs.h"
 
 #include "base/cleanup.h"
@@ -88,15 +88,6 @@ int epoch_load(const struct snapshot *s, zs_lsn to_lsn, struct change_epoch *epo
     return ZS_OK;
 }
 
-/* Where the epoch ends that `at` may be in: the first end at or above it. */
-static zs_lsn end_above(const struct epoch_list *list, zs_lsn at)
-{
-    for (uint32_t i = 0; i < list->count; i++)
-        if (list->at[i].to_lsn >= at)
-            return list->at[i].to_lsn;
-    return at;
-}
-
 int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
                    struct change_map **out, char *why, size_t why_bytes, struct zs_error *e)
 {
@@ -108,27 +99,28 @@ int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
     }
     struct epoch_list list;
     TRY(epoch_list_read(s, &list, e));
-    for (zs_lsn at = upto_lsn; at > after_lsn;) {
+    TRY(change_map_open(&all, e));
+    zs_lsn at = upto_lsn; /* all above is accounted for */
+    for (uint32_t i = list.count; i-- > 0 && list.at[i].to_lsn > after_lsn;) {
         CLEANUP(change_map_close_ptr) struct change_map *one = NULL;
         struct change_epoch epoch;
-        TRY(epoch_load(s, end_above(&list, at), &epoch, &one, why, why_bytes, e));
+        if (list.at[i].to_lsn < at)
+            break;
+        TRY(epoch_load(s, list.at[i].to_lsn, &epoch, &one, why, why_bytes, e));
         if (one == NULL)
             return ZS_OK;
-        if (epoch.from_lsn >= at) {
-            (void)snprintf(why, why_bytes, "no change map ends at %s", lsn_text(at).s);
-            return ZS_OK;
-        }
-        at = epoch.from_lsn;
-        if (all == NULL) {
-            all = one;
-            one = NULL;
-        } else {
-            TRY(change_map_merge(all, one, e));
-        }
+        if (epoch.from_lsn >= upto_lsn)
+            continue;
+        at = epoch.from_lsn < at ? epoch.from_lsn : at;
+        TRY(change_map_merge(all, one, e));
         if (change_map_is_everything(all)) {
             (void)snprintf(why, why_bytes, "too much changed for a map");
             return ZS_OK;
         }
+    }
+    if (at > after_lsn) {
+        (void)snprintf(why, why_bytes, "no change map ends at %s", lsn_text(at).s);
+        return ZS_OK;
     }
     *out = all;
     all = NULL;
@@ -153,26 +145,102 @@ void epoch_edits_close(struct epoch_edits *edits)
     edits->count = 0;
 }
 
-/* Make one of the two oldest.  If they are no neighbours, or what they hold together
- * outgrows an epoch, the older one goes: its range is scanned from then on. */
-static int merge_oldest(const struct snapshot *s, const struct epoch_list *list,
-                        struct epoch_edits *out, struct zs_error *e)
+/* The epochs that stay, as a commit is put together. */
+struct keeping {
+    const struct snapshot *snapshot;
+    struct epoch_list list; /* at[first] is the oldest that stays; bytes 0: merged into the next */
+    uint32_t first, count;  /* count: of those that stay, with the new one */
+    uint64_t bytes;         /* likewise */
+};
+
+static void drop_oldest(struct keeping *k, struct epoch_edits *out)
+{
+    bool stays = k->list.at[k->first].bytes > 0;
+    if (stays) {
+        edit(out, k->list.at[k->first].to_lsn, NULL, 0);
+        k->bytes -= k->list.at[k->first].bytes;
+        k->count--;
+    }
+    k->first++;
+}
+
+/* Two neighbours of the older half that are smallest together and fit into one; `merged` were
+ * made in this commit and are left alone.  False: there are none. */
+static bool smallest_pair(const struct keeping *k, const bool *merged, uint32_t *a, uint32_t *b)
+{
+    uint64_t best = CHANGE_MAP_MAX_BYTES;
+    uint32_t older = UINT32_MAX, end = k->first + (k->list.count - k->first) / 2;
+    bool found = false;
+    for (uint32_t i = k->first; i <= end && i < k->list.count; i++) {
+        if (k->list.at[i].bytes == 0)
+            continue;
+        if (merged[i]) {
+            older = UINT32_MAX;
+            continue;
+        }
+        uint64_t both = older == UINT32_MAX ? best : k->list.at[older].bytes + k->list.at[i].bytes;
+        if (both < best) {
+            best = both;
+            *a = older;
+            *b = i;
+            found = true;
+        }
+        older = i;
+    }
+    return found;
+}
+
+/* Make the older one a part of the newer.  *made is false if they are no neighbours or
+ * cannot be read, or together are too much. */
+static int merge_pair(const struct keeping *k, uint32_t a, uint32_t b, struct epoch_edits *out,
+                      bool *made, struct zs_error *e)
 {
     CLEANUP(change_map_close_ptr) struct change_map *older = NULL, *newer = NULL;
     struct change_epoch first, second;
     char why[128];
     uint8_t *data = NULL;
     size_t len = 0;
-    TRY(epoch_load(s, list->at[0].to_lsn, &first, &older, why, sizeof why, e));
-    TRY(epoch_load(s, list->at[1].to_lsn, &second, &newer, why, sizeof why, e));
-    if (older != NULL && newer != NULL && first.to_lsn == second.from_lsn) {
-        TRY(change_map_merge(newer, older, e));
+    *made = false;
+    TRY(epoch_load(k->snapshot, k->list.at[a].to_lsn, &first, &older, why, sizeof why, e));
+    TRY(epoch_load(k->snapshot, k->list.at[b].to_lsn, &second, &newer, why, sizeof why, e));
+    if (older == NULL || newer == NULL || first.to_lsn < second.from_lsn)
+        return ZS_OK;
+    TRY(change_map_merge(newer, older, e));
+    if (first.from_lsn < second.from_lsn)
         second.from_lsn = first.from_lsn;
-        TRY(change_map_encode(newer, &second, &data, &len, e));
+    TRY(change_map_encode(newer, &second, &data, &len, e));
+    if (data == NULL)
+        return ZS_OK;
+    edit(out, first.to_lsn, NULL, 0);
+    edit(out, second.to_lsn, data, len);
+    *made = true;
+    return ZS_OK;
+}
+
+/* Below a gap nothing is of use to anybody who is not there yet: what cannot be merged goes,
+ * with all that is older. */
+static int bring_down(struct keeping *k, struct epoch_edits *out, struct zs_error *e)
+{
+    bool merged[EPOCH_LIST_MAX] = {false};
+    while (k->bytes > EPOCHS_MAX_BYTES && k->first < k->list.count)
+        drop_oldest(k, out);
+    for (uint32_t n = 0; n < EPOCH_MERGES && k->count > EPOCHS_MAX; n++) {
+        uint32_t a = k->first, b = a;
+        bool made = false;
+        if (smallest_pair(k, merged, &a, &b))
+            TRY(merge_pair(k, a, b, out, &made, e));
+        if (made) {
+            k->bytes -= k->list.at[a].bytes + k->list.at[b].bytes;
+            k->list.at[a].bytes = 0;
+            k->list.at[b].bytes = out->blobs[out->count - 1].len;
+            k->bytes += k->list.at[b].bytes;
+            k->count--;
+            merged[b] = true;
+            continue;
+        }
+        while (k->first <= a)
+            drop_oldest(k, out);
     }
-    if (data != NULL)
-        edit(out, second.to_lsn, data, len);
-    edit(out, list->at[0].to_lsn, NULL, 0);
     return ZS_OK;
 }
 
@@ -180,21 +248,18 @@ int epoch_edits_make(const struct zs_store *store, const char *branch, const str
                      const struct change_epoch *epoch, struct epoch_edits *out, struct zs_error *e)
 {
     CLEANUP(snapshot_close) struct snapshot s = {0};
-    struct epoch_list list = {0};
+    struct keeping k = {.snapshot = &s};
     uint8_t *data = NULL;
     size_t len = 0;
-    uint64_t bytes = 0;
     out->count = 0;
     TRY(change_map_encode(map, epoch, &data, &len, e));
     if (data != NULL)
         edit(out, epoch->to_lsn, data, len);
     TRY(snapshot_open(store, branch, &s, e));
-    TRY(epoch_list_read(&s, &list, e));
-    for (uint32_t i = 0; i < list.count; i++)
-        bytes += list.at[i].bytes;
-    if (list.overflow || bytes + len > EPOCHS_MAX_BYTES)
-        edit(out, list.at[0].to_lsn, NULL, 0);
-    else if (list.count >= EPOCHS_MAX)
-        return merge_oldest(&s, &list, out, e);
-    return ZS_OK;
+    TRY(epoch_list_read(&s, &k.list, e));
+    k.count = k.list.count + 1;
+    k.bytes = len;
+    for (uint32_t i = 0; i < k.list.count; i++)
+        k.bytes += k.list.at[i].bytes;
+    return bring_down(&k, out, e);
 }

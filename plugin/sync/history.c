@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "sync/cancel.h"
+#include "sync/selection.h"
 
 #define NEWEST 32u
 #define PAGE   128u
@@ -76,24 +77,29 @@ int history_common(const struct snapshot *s, const struct point_list *points, zs
     return ZS_OK;
 }
 
-static int sum_above(const struct snapshot *s, zs_lsn lsn, const struct zs_cancel *cancel,
-                     struct conn *line, struct zs_digest *sum, struct zs_error *e)
+/* *mapped: by the change map, which may lie. */
+static int sum_above(const struct snapshot *s, zs_lsn lsn, bool use_map,
+                     const struct zs_cancel *cancel, struct conn *line, struct zs_digest *sum,
+                     bool *mapped, struct zs_error *e)
 {
     enum { RECORDS = 256, BYTES = 256 * 1024 };
-    CLEANUP(iter_close) struct iter it = {0};
+    CLEANUP(selection_close) struct selection selection = {0};
+    char unsaid[128];
     CLEANUP(free_ptr) void *buf = malloc(BYTES);
     CLEANUP(free_ptr) struct zs_record *records = calloc(RECORDS, sizeof *records);
     if (buf == NULL || records == NULL)
         return error_memory(e);
     *sum = (struct zs_digest){0};
-    TRY(iter_open(s, lsn, s->info.last_valid_lsn, &it, e));
+    TRY(selection_open(s, lsn, s->info.last_valid_lsn, use_map, &selection, unsaid, sizeof unsaid,
+                       e));
+    *mapped = selection.map != NULL;
     for (;;) {
         uint64_t n = 0;
         bool more = false;
         TRY(cancel_check(cancel, e));
         if (line != NULL)
             TRY(conn_keep_alive(line, e));
-        TRY(iter_next(&it, records, RECORDS, buf, BYTES, &n, &more, e));
+        TRY(selection_next(&selection, records, RECORDS, buf, BYTES, &n, &more, e));
         digest_add_records(sum, records, n);
         if (!more)
             return ZS_OK;
@@ -108,9 +114,9 @@ static int too_many_sums(struct zs_error *e)
                          "transfers.");
 }
 
-int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,
-                      const struct zs_cancel *cancel, struct conn *line, struct maybe_digest *out,
-                      struct zs_error *e)
+int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct zs_digest hoped,
+                      struct transfer *transfer, const struct zs_cancel *cancel, struct conn *line,
+                      struct maybe_digest *out, struct zs_error *e)
 {
     struct zs_point point;
     *out = (struct maybe_digest){0};
@@ -124,7 +130,10 @@ int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *tra
     struct zs_digest above = {0};
     if (transfer != NULL && !transfer_sum_begin(transfer))
         return too_many_sums(e);
-    TRY(sum_above(s, lsn, cancel, line, &above, e));
+    bool mapped = false;
+    TRY(sum_above(s, lsn, true, cancel, line, &above, &mapped, e));
+    if (mapped && !digest_equal(digest_minus(s->info.digest, above), hoped))
+        TRY(sum_above(s, lsn, false, cancel, line, &above, &mapped, e));
     if (transfer != NULL)
         transfer_phase(transfer, PHASE_NEGOTIATE);
     *out = (struct maybe_digest){.known = true, .digest = digest_minus(s->info.digest, above)};

@@ -27,10 +27,12 @@ int history_common(const struct snapshot *s, const struct point_list *points, zs
                    struct zs_error *e);
 
 /* D(lsn): listed, or computed by summing all records above it, in which `transfer`
- * counts (NULL: it does not), and during which `line` is kept alive (NULL: none).  Not known
- * if the snapshot has collected versions above lsn.  53400 too many sums under way; 57014. */
-int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct transfer *transfer,
-                      const struct zs_cancel *cancel, struct conn *line, struct maybe_digest *out,
-                      struct zs_error *e);
+ * counts (NULL: it does not), and during which `line` is kept alive (NULL: none).  The records
+ * that the change map knows of are summed first: if that gives `hoped`, which the other side
+ * says it is, nothing was left out, and the branch is not read.  Not known if the snapshot has
+ * collected versions above lsn.  53400 too many sums under way; 57014. */
+int history_digest_at(const struct snapshot *s, zs_lsn lsn, struct zs_digest hoped,
+                      struct transfer *transfer, const struct zs_cancel *cancel, struct conn *line,
+                      struct maybe_digest *out, struct zs_error *e);
 
 #endif

@@ -17,7 +17,9 @@ struct zs_writer {
     struct notes_list *list;
     struct zs_writer *next;
     struct zs_timeline_id timeline;
-    zs_lsn previous_from, from_lsn, sealing_to, highest_lsn;
+    zs_lsn previous_from;
+    zs_lsn from_lsn; /* UINT64_MAX: not known yet, and nothing is shown */
+    zs_lsn sealing_to, highest_lsn;
     struct change_map *previous; /* (previous_from, from]; NULL: not known any more */
     struct change_map *sealing;  /* (from, sealing_to]; NULL: no seal is under way */
     struct change_map *current;
@@ -79,6 +81,36 @@ static void note_commits(const struct notes_list *list, struct zs_writer *w)
         }
 }
 
+struct newest {
+    struct zs_timeline_id timeline;
+    zs_lsn last_lsn;
+};
+
+static int32_t look_for(void *context, const struct zs_branch_info *info)
+{
+    struct newest *n = context;
+    if (!timeline_equal(info->timeline, n->timeline))
+        return 0;
+    n->last_lsn = info->last_valid_lsn;
+    return 1;
+}
+
+/* The writer is on the list: whatever is committed from here on is told to it.  What is there
+ * already it cannot know, wherever the host thinks that it begins. */
+static int begin_behind(struct notes_list *list, struct zs_writer *w, zs_lsn from_lsn,
+                        struct zs_error *e)
+{
+    struct newest newest = {.timeline = w->timeline};
+    TRY(store_branch_list(list->store, look_for, &newest, e));
+    zs_lsn begin_lsn = newest.last_lsn > from_lsn ? newest.last_lsn : from_lsn;
+    pthread_mutex_lock(&list->lock);
+    w->from_lsn = begin_lsn;
+    if (begin_lsn > w->highest_lsn)
+        w->highest_lsn = begin_lsn;
+    pthread_mutex_unlock(&list->lock);
+    return ZS_OK;
+}
+
 int writer_open(struct notes_list *list, const struct zs_timeline_id *timeline, zs_lsn from_lsn,
                 struct zs_writer **out, struct zs_error *e)
 {
@@ -89,8 +121,7 @@ int writer_open(struct notes_list *list, const struct zs_timeline_id *timeline, 
     struct zs_writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return error_memory(e);
-    *w = (struct zs_writer){.list = list, .timeline = *timeline, .from_lsn = from_lsn};
-    w->highest_lsn = from_lsn;
+    *w = (struct zs_writer){.list = list, .timeline = *timeline, .from_lsn = UINT64_MAX};
     if (change_map_open(&w->current, e) != ZS_OK) {
         writer_free(w);
         return ZS_FAIL;
@@ -104,8 +135,12 @@ int writer_open(struct notes_list *list, const struct zs_timeline_id *timeline, 
     }
     pthread_mutex_unlock(&list->lock);
     if (!taken) {
-        *out = w;
-        return ZS_OK;
+        if (begin_behind(list, w, from_lsn, e) == ZS_OK) {
+            *out = w;
+            return ZS_OK;
+        }
+        writer_close(w);
+        return ZS_FAIL;
     }
     writer_free(w);
     error_set(e, ZS_BUSY, "timeline %s has a writer already", timeline_text(*timeline).s);

@@ -9,12 +9,13 @@
  * What holds
  *   - Every record above `from` that a snapshot can show is in one of the sets: it is noted
  *     before it can be seen.
+ *   - `from` is not below what was there when the writer was opened: nobody told it that.
  *   - What was sealed last is kept until the next seal, for snapshots that are older.
  *   - A seal that did not become durable goes back into the current set.
  *   - Where memory is short, or too much changed, the set holds everything, and the range is
  *     scanned.
- * Memory: per writer three sets of CHANGE_MAP_MAX_BYTES encoded at most, and during a seal
- * what is encoded.
+ * Memory: per writer three sets of CHANGE_MAP_MAX_BYTES at most, and during a seal one more
+ * and what is encoded.
  * Owns: its writers.  Threads: a writer's functions one at a time; the rest any. */
 #ifndef ZS_SYNC_NOTES_H
 #define ZS_SYNC_NOTES_H

@@ -72,7 +72,7 @@ void progress_write(const struct transfer_facts *facts, struct zs_error *notice)
 
 void progress_tell(struct progress *p)
 {
-    if (p->session == NULL)
+    if (p->session == NULL || p->quiet)
         return;
     int64_t now = clock_now_ns();
     if (p->last_ns != 0 && now - p->last_ns < PROGRESS_EVERY_MS * INT64_C(1000000))

@@ -18,6 +18,7 @@
 
 struct progress {
     const struct zs_session *session; /* NULL: nobody listens */
+    bool quiet;                       /* what progress_say has to say, and no more */
     const struct transfer *transfer;
     int64_t last_ns;
 };

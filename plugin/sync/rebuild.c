@@ -58,14 +58,15 @@ static uint32_t range_of(const struct ranges *ranges, zs_lsn lsn)
     return low;
 }
 
-static int note(struct ranges *ranges, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,
-                struct zs_error *e)
+/* What was charged passed the bound: is it taken?  If it is, or nearly, the largest goes. */
+static void settle(struct ranges *ranges)
 {
-    struct change_map *m = ranges->maps[range_of(ranges, lsn)];
-    uint64_t before = change_map_cost(m);
-    TRY(change_map_add(m, key, e));
-    ranges->cost += change_map_cost(m) - before;
-    while (ranges->cost > REBUILD_MAX_BYTES) {
+    ranges->cost = 0;
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        change_map_compact(ranges->maps[i]);
+        ranges->cost += change_map_cost(ranges->maps[i]);
+    }
+    while (ranges->cost > REBUILD_MAX_BYTES / 4 * 3) {
         uint32_t largest = 0;
         for (uint32_t i = 1; i < ranges->count; i++)
             if (change_map_cost(ranges->maps[i]) > change_map_cost(ranges->maps[largest]))
@@ -73,6 +74,17 @@ static int note(struct ranges *ranges, const uint8_t key[ZS_KEY_BYTES], zs_lsn l
         ranges->cost -= change_map_cost(ranges->maps[largest]);
         change_map_become_everything(ranges->maps[largest]);
     }
+}
+
+static int note(struct ranges *ranges, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,
+                struct zs_error *e)
+{
+    struct change_map *m = ranges->maps[range_of(ranges, lsn)];
+    uint64_t before = change_map_cost(m);
+    TRY(change_map_add(m, key, e));
+    ranges->cost = ranges->cost + change_map_cost(m) - before;
+    if (ranges->cost > REBUILD_MAX_BYTES)
+        settle(ranges);
     return ZS_OK;
 }
 

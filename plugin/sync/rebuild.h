@@ -7,16 +7,16 @@
  * replaced in that commit; what is written while the scan runs keeps its own epochs.
  * Below gc_cutoff_lsn records may be missing from the map as from the store: nothing that
  * is new after such an LSN is ever sent alone.
- * Memory: REBUILD_MAX_BYTES of maps, twice that in Roaring's own arrays at worst, and one
- * buffer.  A range that does not fit is left out, and scanned when it is asked for.
- * Threads: the caller's. */
+ * Memory: REBUILD_MAX_BYTES of maps, as much again encoded, and what the store's commit takes
+ * for that; and one buffer.  A range that does not fit is left out, and scanned when it is asked
+ * for. Threads: the caller's. */
 #ifndef ZS_SYNC_REBUILD_H
 #define ZS_SYNC_REBUILD_H
 
 #include "store/store.h"
 
 #define REBUILD_EPOCHS    48u       /* leaves room below EPOCHS_MAX before any are merged */
-#define REBUILD_MAX_BYTES 33554432u /* 32 MiB */
+#define REBUILD_MAX_BYTES 16777216u /* 16 MiB */
 
 struct rebuild {
     const struct zs_store *store;

@@ -59,8 +59,8 @@ static int decide(const struct receive_job *job, const struct offer_message *off
         .sender = offer->last,
         .common_lsn = offer->common_lsn,
     };
-    TRY(history_digest_at(&s, offer->last.lsn, job->transfer, job->cancel, job->conn,
-                          &in.receiver_at_sender, e));
+    TRY(history_digest_at(&s, offer->last.lsn, offer->last.digest, job->transfer, job->cancel,
+                          job->conn, &in.receiver_at_sender, e));
     if (!in.receiver_at_sender.known) {
         error_set(e, ZS_NOT_SUPPORTED,
                   "cannot tell whether the histories fit at %s: versions up to %s have been "
@@ -291,6 +291,8 @@ static int receive_stream(const struct receive_job *job, const struct state_mess
         TRY(intake_batch(intake, &m, e));
     }
     TRY(commit_decode(m.body, m.body_bytes, &wanted, e));
+    if (wanted.said[0] != '\0')
+        progress_say(job->progress, "the far side says: %s", wanted.said);
     TRY(intake_drain(intake, e));
     *got = *intake_received(intake);
     return commit(job, offer, &wanted, in, got, done, e);

@@ -14,6 +14,8 @@
 
 bool selection_pays(uint64_t runs, uint64_t records, uint64_t bytes)
 {
+    if (records == 0 && bytes == 0)
+        return true;
     double seek_us = (double)runs * SEEK_US;
     double scan_us = (double)bytes * SCAN_BYTE_US + (double)records * SCAN_RECORD_US;
     return seek_us < scan_us;

@@ -22,7 +22,8 @@ struct selection {
     zs_lsn lsn;
 };
 
-/* Is walking `runs` runs cheaper than scanning a branch with so many records? */
+/* Is walking `runs` runs cheaper than scanning a branch with so many records?  0 and 0: not
+ * known, and a walk costs no more than its runs. */
 bool selection_pays(uint64_t runs, uint64_t records, uint64_t bytes);
 
 /* May the map be used?  `why` says, in half a sentence, why a scan was taken though a

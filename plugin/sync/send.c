@@ -13,6 +13,9 @@
 #include "sync/send_offer.h"
 #include "sync/send_records.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 /* ---- the end -------------------------------------------------------------------------- */
 
 /* What this store handed out must be what its own history promised.  The receiver's
@@ -46,6 +49,7 @@ static int send_commit(const struct send_job *job, const struct range *range, st
         .end = range->end,
         .gc_cutoff_lsn = range->whole ? job->cutoff_lsn : 0,
     };
+    (void)snprintf(m.said, sizeof m.said, "%s", range->said);
     CLEANUP(free_ptr) char *text = NULL;
     if (range->upto_lsn > 0)
         TRY(history_thin(job->snapshot, range->after_lsn, range->upto_lsn - 1, &m.points, e));
@@ -92,6 +96,19 @@ static int receive_done(const struct send_job *job, enum offer_mode mode, struct
     return ZS_FAIL;
 }
 
+/* A warning for this side's person, and with the COMMIT for the other's. */
+static void warn(const struct send_job *job, struct range *range, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static void warn(const struct send_job *job, struct range *range, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(range->said, sizeof range->said, format, args);
+    va_end(args);
+    progress_say(job->progress, "%s", range->said);
+}
+
 /* One pass over the range.  *complete is false if the change map was used and missed
  * something: a bit that is not set though a record is there. */
 static int send_range(const struct send_job *job, const struct state_message *state, bool use_map,
@@ -99,10 +116,15 @@ static int send_range(const struct send_job *job, const struct state_message *st
 {
     CLEANUP(selection_close) struct selection selection = {0};
     char why[128];
-    TRY(selection_open(job->snapshot, range->after_lsn, range->upto_lsn, use_map, &selection, why,
-                       sizeof why, e));
+    /* A map is a hint, and only the digests of both sides prove that it left nothing out. */
+    bool proven = store_has(job->snapshot->store, ZS_STORE_DIGEST) && state->digests;
+    bool keeps = store_has(job->snapshot->store, ZS_STORE_BLOBS);
+    TRY(selection_open(job->snapshot, range->after_lsn, range->upto_lsn, use_map && proven,
+                       &selection, why, sizeof why, e));
+    if (use_map && !proven && keeps && range->after_lsn > 0)
+        (void)snprintf(why, sizeof why, "without digests on both sides a map proves nothing");
     if (why[0] != '\0')
-        progress_say(job->progress, "the whole branch is scanned for what changed: %s", why);
+        warn(job, range, "the whole branch is scanned for what changed: %s", why);
     if (range->resume != NULL)
         TRY(selection_skip(&selection, range->resume->key, range->resume->lsn, e));
     TRY(send_records(job, state, &selection, range, e));
@@ -181,12 +203,16 @@ static int transfer_records(const struct send_job *job, const struct state_messa
     }
     TRY(send_range(job, state, true, &range, &complete, e));
     if (!complete) {
-        progress_say(job->progress,
-                     "%s between %s and %s: the whole branch is scanned and sent again",
-                     range.resume != NULL ? "what was kept and what was sent do not add up"
-                                          : "the change map missed something",
-                     lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s);
+        bool kept = range.resume != NULL;
         range = whole;
+        if (kept)
+            warn(job, &range, "what was kept and what was sent do not add up: all is sent again");
+        else
+            warn(job, &range,
+                 "the change map missed something between %s and %s: the whole branch is scanned "
+                 "and sent again; \"zenith branch rebuild-map %.100s\" on the sending server mends "
+                 "the map",
+                 lsn_text(offer->from_lsn).s, lsn_text(offer->to_lsn).s, job->snapshot->info.name);
         o->resumed = false;
         job->answers->again = true;
         transfer_durable(job->transfer, 0);
@@ -255,8 +281,8 @@ static int choose(struct send_job *job, struct views *v, const struct state_mess
                   struct outcome *o, struct zs_error *e)
 {
     const struct resume_point *r = &state->resume;
-    struct zs_point y;
-    bool found = false;
+    struct zs_point y = {0}, listed = {0};
+    bool found = false, fits = false;
     if (!r->present || job->dry_run || state->dry_run)
         return ZS_OK;
     v->taken = lease_take(job->leases, &v->newest->info, state->last.lsn, r->to.lsn, &v->kept);
@@ -264,7 +290,9 @@ static int choose(struct send_job *job, struct views *v, const struct state_mess
         return ZS_OK;
     o->from_lsn = state->last.lsn;
     o->to_lsn = r->to.lsn;
-    if (v->newest->info.gc_cutoff_lsn > state->last.lsn)
+    if (v->newest->info.gc_cutoff_lsn <= state->last.lsn)
+        TRY(history_find(v->newest, r->to.lsn, &fits, &listed, e));
+    if (!fits || !digest_equal(listed.digest, r->to.digest)) /* a host may list fewer points */
         TRY(history_find(&v->kept, r->to.lsn, &found, &y, e));
     /* Several receivers may wait for one Y, and none says whose snapshot this was: what another
      * one was sent may be collected up to where the branch is by now, and no digest tells. */
@@ -294,7 +322,7 @@ static void offer_newer(const struct send_job *job, const struct views *v,
                         struct offer_message *offer)
 {
     const struct zs_branch_info *newest = &v->newest->info;
-    if (!job->leased || newest->last_valid_lsn <= offer->to_lsn)
+    if (!job->leased || !offer->resume || newest->last_valid_lsn <= offer->to_lsn)
         return;
     offer->more = newest->gc_cutoff_lsn <= offer->to_lsn;
     if (offer->more)

@@ -28,8 +28,8 @@ static int decide(const struct send_job *job, const struct state_message *state,
 
     enum verdict_need need = verdict_decide(&in, &o->verdict);
     if (need == VERDICT_NEEDS_SENDER) {
-        TRY(history_digest_at(s, in.receiver.lsn, job->transfer, job->cancel, job->conn,
-                              &in.sender_at_receiver, e));
+        TRY(history_digest_at(s, in.receiver.lsn, in.receiver.digest, job->transfer, job->cancel,
+                              job->conn, &in.sender_at_receiver, e));
         if (!in.sender_at_receiver.known) {
             error_set(
                 e, ZS_NOT_SUPPORTED,
@@ -87,8 +87,9 @@ static int try_resume(const struct send_job *job, const struct state_message *st
                 r->to.lsn <= mine->last_valid_lsn && r->lsn > state->last.lsn;
     if (fits)
         TRY(history_find(job->snapshot, r->to.lsn, &fits, &y, e));
-    if (!fits || !digest_equal(y.digest, r->to.digest) || r->records > y.records ||
-        r->bytes > y.bytes) {
+    bool counted = y.records != 0 || y.bytes != 0; /* a host need not know its counts */
+    if (!fits || !digest_equal(y.digest, r->to.digest) ||
+        (counted && (r->records > y.records || r->bytes > y.bytes))) {
         progress_say(job->progress, "what the receiver kept of an interrupted transfer does not "
                                     "fit this branch any more: it starts again");
         return ZS_OK;

@@ -67,6 +67,8 @@ static int see_to_line(void *context, struct zs_error *e)
 
 /* The store writes values straight into the batch where it can; batch_add copies those that
  * it only shows. */
+#define READ_LONG_NS INT64_C(1000000000)
+
 struct source {
     const struct zs_cancel *cancel;
     struct selection *selection;
@@ -97,9 +99,10 @@ static int close_batch(struct source *s, struct parcel *p, struct zs_error *e)
     return batch_finish(s->writer, &p->message, &p->bytes, e);
 }
 
-/* The next batch; or, after a look that took long, none yet. */
+/* The next batch; or, after a look that took long, none yet: what was found waits for more. */
 static int read_batch(struct source *s, struct parcel *p, struct zs_error *e)
 {
+    int64_t long_ns = clock_now_ns() + READ_LONG_NS;
     p->records = 0;
     for (;;) {
         for (bool added = true; s->at < s->n; s->at += added) {
@@ -120,7 +123,7 @@ static int read_batch(struct source *s, struct parcel *p, struct zs_error *e)
         for (uint64_t i = 0; i < s->n; i++)
             s->range->bytes += s->records[i].len;
         s->range->records += s->n;
-        if (s->n == 0 && s->more)
+        if (s->more && (s->n == 0 || clock_now_ns() > long_ns))
             return ZS_OK;
     }
 }

@@ -31,6 +31,7 @@ struct range {
     struct zs_digest sum;
     uint64_t records, bytes;
     const struct resume_point *resume; /* so much is there already, and counted; or NULL */
+    char said[COMMIT_SAID_BYTES];      /* what the person at the other end should know; "" */
 };
 
 /* What an ACK says, checked and noted. */

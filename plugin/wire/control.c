@@ -188,6 +188,8 @@ int commit_encode(const struct commit_message *m, char **text, struct zs_error *
     json_put_point(&j, "end", &m->end);
     json_put_lsn(&j, "gc_cutoff_lsn", m->gc_cutoff_lsn);
     json_put_points(&j, "points", m->points.at, m->points.count);
+    if (m->said[0] != '\0')
+        json_put_text(&j, "said", m->said);
     return json_out_text(&j, text, e);
 }
 
@@ -200,6 +202,7 @@ static void commit_read(struct json_in *j, void *out)
     m->end = json_point(j, "end");
     m->gc_cutoff_lsn = json_lsn_or(j, "gc_cutoff_lsn", 0);
     points_read(j, "points", &m->points);
+    json_sentence_or(j, "said", m->said, sizeof m->said);
 }
 
 int commit_decode(const char *text, size_t len, struct commit_message *m, struct zs_error *e)

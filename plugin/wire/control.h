@@ -35,6 +35,9 @@ struct point_list {
     struct zs_point at[CONTROL_MAX_POINTS]; /* newest first */
 };
 
+/* A sentence for the person at the receiver's end; cut, if a newer peer says more. */
+#define COMMIT_SAID_BYTES 256
+
 /* Where a transfer that was cut off stands, at its receiver. */
 struct resume_point {
     bool present;
@@ -80,11 +83,12 @@ struct offer_message {
 
 /* Sender to receiver: all has been sent. */
 struct commit_message {
-    struct zs_digest sum;     /* over the records of this transfer */
-    uint64_t records, bytes;  /* how many there were */
-    struct zs_point end;      /* what the receiver has from then on */
-    zs_lsn gc_cutoff_lsn;     /* the sender's, when all was sent; else 0 */
-    struct point_list points; /* the sender's history inside the range */
+    struct zs_digest sum;         /* over the records of this transfer */
+    uint64_t records, bytes;      /* how many there were */
+    struct zs_point end;          /* what the receiver has from then on */
+    zs_lsn gc_cutoff_lsn;         /* the sender's, when all was sent; else 0 */
+    struct point_list points;     /* the sender's history inside the range */
+    char said[COMMIT_SAID_BYTES]; /* a warning: why the branch was scanned; "" */
 };
 
 /* Receiver to sender: what the branch is now. */

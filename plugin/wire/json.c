@@ -144,6 +144,17 @@ bool json_text_or(struct json_in *j, const char *name, char *out, size_t size)
     return true;
 }
 
+void json_sentence_or(struct json_in *j, const char *name, char *out, size_t size)
+{
+    const char *text = text_of(j, name, true);
+    size_t n = text != NULL ? strnlen(text, size - 1) : 0;
+    while (n > 0 && ((unsigned char)text[n] & 0xC0u) == 0x80u) /* not inside of a character */
+        n--;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    out[n] = '\0';
+}
+
 bool json_bool_or(struct json_in *j, const char *name, bool missing)
 {
     const cJSON *item = member(j, name);

@@ -29,6 +29,8 @@ int json_in_check(const struct json_in *j, struct zs_error *e);
 /* Members; each gives zero if it is missing or wrong, and remembers.  Those with
  * _or take a missing one as the default. */
 bool json_text_or(struct json_in *j, const char *name, char *out, size_t size); /* is it there? */
+/* For people: cut to what fits, and what would control a terminal is blank. */
+void json_sentence_or(struct json_in *j, const char *name, char *out, size_t size);
 bool json_bool_or(struct json_in *j, const char *name, bool missing);
 uint64_t json_u64(struct json_in *j, const char *name);
 uint64_t json_u64_or(struct json_in *j, const char *name, uint64_t missing);

@@ -158,8 +158,9 @@ struct zs_host {
  *
  * After a crash all that was noted and not sealed is gone.  The timeline is opened again
  * with the last_valid_lsn that was recovered: what lies between the last seal and there is a
- * gap in the map, and is scanned when it is asked for.  A host that replays that WAL through
- * writer_note opens with the LSN of the last seal in place of it, and there is no gap.
+ * gap in the map, and is scanned when it is asked for.  A host that takes up its WAL at the last
+ * seal recovers that last_valid_lsn, and has no gap.  Whatever from_lsn says, a writer begins
+ * at what the store shows of the timeline then.
  *
  * While a writer is open, all that is written to its timeline is noted or comes through the
  * module.  A key that is not noted is a lie: the history digest finds it, at the price of a second,

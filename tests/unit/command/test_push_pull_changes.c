@@ -51,9 +51,9 @@ struct recorded {
     struct recording a, b;
 };
 
-static void recorded_open(struct recorded *r)
+static void recorded_open_with(struct recorded *r, unsigned a_options, unsigned b_options)
 {
-    world_open(&r->w);
+    world_open_with(&r->w, a_options, b_options, NULL);
     r->host_a = r->w.a.module.store;
     r->host_b = r->w.b.module.store;
     recording_init(&r->a, &r->host_a);
@@ -63,6 +63,11 @@ static void recorded_open(struct recorded *r)
     branch_make(&r->w.a, "main");
     commit_pages(&r->a.table, 1, 1);
     CU_ASSERT(RUN_OK(&r->w.a, "perform_push main stub://b", "absent") == PAGES);
+}
+
+static void recorded_open(struct recorded *r)
+{
+    recorded_open_with(r, 0, STUB_STORE_COPIES); /* both ways to hand out values */
 }
 
 /* Put another blob in the place of the epoch that ends at the branch's last_valid_lsn;
@@ -126,39 +131,79 @@ static void test_increment_goes_by_the_map_both_ways(void)
     world_close(&r.w);
 }
 
-static void test_map_that_lies_is_found_out(void)
+/* A commit of blocks 0, 500, 1000, ..., of which the map leaves one out. */
+static void commit_with_a_lie(struct recorded *r)
 {
-    struct recorded r;
-    char warning[512];
     struct zs_error e = {0};
     CLEANUP(change_map_close_ptr) struct change_map *lie = NULL;
     uint8_t key[ZS_KEY_BYTES] = {0};
-    recorded_open(&r);
-    commit_pages(&r.a.table, 500, 2); /* blocks 0, 500, 1000, ... */
+    commit_pages(&r->a.table, 500, 2);
     must(change_map_open(&lie, &e), &e);
     for (uint32_t block = 0; block < PAGES; block += 500) {
         put_u32be(key + 14, block);
         if (block != 1500) /* the bit that is dropped */
             must(change_map_add(lie, key, &e), &e);
     }
-    replace_epoch(&r.host_a, lie);
-    run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
-    CU_ASSERT(strstr(warning, "change map missed something") != NULL);
-    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
-    world_close(&r.w);
+    replace_epoch(&r->host_a, lie);
+}
+
+/* Whoever runs the command is told, with progress or without, at whichever end the map is. */
+static const struct {
+    bool pull;
+    const char *line, *begins;
+} ways[] = {{false, "perform_push main stub://b", ""},
+            {false, "perform_push main stub://b (progress off)", ""},
+            {true, "perform_pull main stub://a", "the far side says: "},
+            {true, "perform_pull main stub://a (progress off)", "the far side says: "}};
+
+static void test_map_that_lies_is_found_out(void)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct recorded r;
+        char warning[512];
+        recorded_open(&r);
+        commit_with_a_lie(&r);
+        run_for_warning(ways[i].pull ? &r.w.b : &r.w.a, ways[i].line, warning, sizeof warning);
+        CU_ASSERT(strncmp(warning, ways[i].begins, strlen(ways[i].begins)) == 0);
+        CU_ASSERT(strstr(warning, "change map missed something") != NULL);
+        CU_ASSERT(strstr(warning, "rebuild-map main") != NULL);
+        CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+        world_close(&r.w);
+    }
 }
 
 static void test_map_that_is_gone_is_said_and_scanned_for(void)
 {
-    struct recorded r;
-    char warning[512];
-    recorded_open(&r);
-    commit_pages(&r.a.table, 500, 2);
-    replace_epoch(&r.host_a, NULL);
-    run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
-    CU_ASSERT(strstr(warning, "no change map ends at") != NULL);
-    CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
-    world_close(&r.w);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct recorded r;
+        char warning[512];
+        recorded_open(&r);
+        commit_pages(&r.a.table, 500, 2);
+        replace_epoch(&r.host_a, NULL);
+        run_for_warning(ways[i].pull ? &r.w.b : &r.w.a, ways[i].line, warning, sizeof warning);
+        CU_ASSERT(strncmp(warning, ways[i].begins, strlen(ways[i].begins)) == 0);
+        CU_ASSERT(strstr(warning, "no change map ends at") != NULL);
+        CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+        world_close(&r.w);
+    }
+}
+
+/* Where one side keeps no digests nothing would find the lie: the map is not used. */
+static void test_without_digests_no_map_is_believed(void)
+{
+    static const unsigned sides[][2] = {{STUB_STORE_NO_DIGEST, STUB_STORE_NO_DIGEST},
+                                        {0, STUB_STORE_NO_DIGEST},
+                                        {STUB_STORE_NO_DIGEST, 0}};
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        struct recorded r;
+        char warning[512];
+        recorded_open_with(&r, sides[i][0], sides[i][1]);
+        commit_with_a_lie(&r);
+        run_for_warning(&r.w.a, "perform_push main stub://b", warning, sizeof warning);
+        CU_ASSERT(strstr(warning, "without digests on both sides") != NULL);
+        CU_ASSERT(same_branch(&r.w.a, "main", &r.w.b, "main"));
+        world_close(&r.w);
+    }
 }
 
 /* The gap is shown, and a rebuild closes it. */
@@ -210,5 +255,6 @@ SUITE("command/push_pull_changes",
       {"an increment goes by the map, both ways", test_increment_goes_by_the_map_both_ways},
       {"a map that lies is found out before the commit, and the push succeeds",
        test_map_that_lies_is_found_out},
+      {"without digests no map is believed", test_without_digests_no_map_is_believed},
       {"a map that is gone is said, and the branch is scanned",
        test_map_that_is_gone_is_said_and_scanned_for})

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "sync/change_map.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,7 +187,49 @@ static void test_encoded_size_stays_below_the_bound(void)
     change_map_close(m);
 }
 
-SUITE("sync/change_map",
+/* 40 GiB of neighbours are one run, in memory and on disk, in whatever order they came. */
+static void test_neighbours_take_little(void)
+{
+    for (int upwards = 0; upwards < 2; upwards++) {
+        enum { BLOCKS = 5000000 };
+        struct change_map *m = open_map();
+        uint8_t *bytes = NULL;
+        size_t len = 0;
+        for (uint32_t i = 0; i < BLOCKS; i++)
+            add(m, 1, upwards ? i : BLOCKS - 1 - i);
+        CU_ASSERT(!change_map_is_everything(m) && change_map_count(m) == BLOCKS);
+        change_map_compact(m);
+        CU_ASSERT(change_map_cost(m) < 16384);
+        ASSERT_OK(change_map_encode(m, &epoch, &bytes, &len, &e));
+        CU_ASSERT(bytes != NULL && len < 4096);
+        free(bytes);
+        change_map_close(m);
+    }
+}
+
+/* The dearest shapes there are: a relation each, and a container each. */
+static void test_the_bound_is_one_of_memory(void)
+{
+    for (int shape = 0; shape < 2; shape++) {
+        struct change_map *m = open_map();
+        size_t before = mallinfo2().uordblks, most = 0;
+        uint32_t keys = 0;
+        for (; !change_map_is_everything(m); keys++) {
+            uint8_t key[ZS_KEY_BYTES] = {0};
+            put_u32be(key + 8, shape == 0 ? keys : keys >> 15);
+            put_u32be(key + 14, shape == 0 ? 7 : keys << 16);
+            ASSERT_OK(change_map_add(m, key, &e));
+            size_t now = keys % 1024 == 0 ? mallinfo2().uordblks : 0; /* it is slow */
+            most = now > most ? now : most;
+        }
+        CU_ASSERT(keys > (shape == 0 ? 30000u : 60000u));
+        CU_ASSERT(most <= before + CHANGE_MAP_MAX_BYTES / 8 * 9); /* 0 with a sanitizer's malloc */
+        change_map_close(m);
+    }
+}
+
+SUITE("sync/change_map", {"neighbours take little", test_neighbours_take_little},
+      {"the bound is one of memory", test_the_bound_is_one_of_memory},
       {"a map holds what was added, in any order", test_holds_what_was_added_in_any_order},
       {"a walk gives runs of blocks in key order", test_walk_gives_runs_in_order},
       {"a merge is the union", test_merge_is_union},

@@ -128,19 +128,18 @@ static struct epoch_list listed(const struct world *w)
     return list;
 }
 
-/* Too many, or too large: each commit lets the oldest go, and what else a store keeps stays. */
+/* Too many, or too large: the oldest go until both bounds hold, and what else a store keeps stays.
+ * None of these can be merged. */
 static void test_too_many_epochs_let_the_oldest_go(void)
 {
     static const struct {
         size_t len;
-        uint32_t count;
-        uint32_t left; /* after one commit more */
+        uint32_t count, tiny; /* the first `tiny` have one byte */
+        uint32_t gone;        /* after one commit more */
     } cases[] = {
-        {100, 3, 4},
-        {100, EPOCHS_MAX - 1, EPOCHS_MAX},
-        {100, EPOCHS_MAX, EPOCHS_MAX}, /* they cannot be merged */
-        {100, EPOCH_LIST_MAX, EPOCH_LIST_MAX},
-        {8000000, 9, 9},
+        {100, 3, 0, 0},          {100, EPOCHS_MAX - 1, 0, 0},
+        {100, EPOCHS_MAX, 0, 1}, {100, EPOCH_LIST_MAX, 0, EPOCH_MERGES},
+        {8000000, 9, 0, 1},      {8000000, 49, 40, 41},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world w;
@@ -151,7 +150,7 @@ static void test_too_many_epochs_let_the_oldest_go(void)
             abort();
         world_open(&w, 0);
         for (uint32_t k = 0; k < cases[i].count; k++) {
-            p[k] = (struct planted){.data = junk, .len = cases[i].len};
+            p[k] = (struct planted){.data = junk, .len = k < cases[i].tiny ? 1 : cases[i].len};
             epoch_name(0x10 + k, p[k].name);
         }
         p[cases[i].count] = (struct planted){.name = "another", .data = junk, .len = 1};
@@ -159,8 +158,8 @@ static void test_too_many_epochs_let_the_oldest_go(void)
         CU_ASSERT(listed(&w).count == cases[i].count);
         zs_lsn last = commit_some(w.store, &seed, 5, 0x100);
         struct epoch_list list = listed(&w);
-        CU_ASSERT(list.count == cases[i].left);
-        CU_ASSERT(list.at[0].to_lsn == (cases[i].left > cases[i].count ? 0x10 : 0x11));
+        CU_ASSERT(list.count == cases[i].count + 1 - cases[i].gone);
+        CU_ASSERT(list.at[0].to_lsn == 0x10 + cases[i].gone);
         CU_ASSERT(list.at[list.count - 1].to_lsn == last);
         world_close(&w);
     }
@@ -171,16 +170,17 @@ static void test_a_list_that_overflows(void)
 {
     struct world w;
     uint32_t seed = 1;
-    static struct planted p[EPOCH_LIST_MAX + 2];
+    enum { MANY = EPOCH_LIST_MAX + 2 * EPOCH_MERGES };
+    static struct planted p[MANY];
     world_open(&w, 0);
-    for (uint32_t k = 0; k < EPOCH_LIST_MAX + 2; k++) {
+    for (uint32_t k = 0; k < MANY; k++) {
         p[k] = (struct planted){.data = "x", .len = 1};
         epoch_name(0x10 + k, p[k].name);
     }
-    plant(&w, p, EPOCH_LIST_MAX + 2, 0x1000);
+    plant(&w, p, MANY, 0x1000);
     CU_ASSERT(listed(&w).overflow && listed(&w).count == EPOCH_LIST_MAX);
     commit_some(w.store, &seed, 5, 0x100);
-    CU_ASSERT(listed(&w).overflow && listed(&w).at[0].to_lsn == 0x11);
+    CU_ASSERT(listed(&w).overflow && listed(&w).at[0].to_lsn == 0x10 + EPOCH_MERGES);
     world_close(&w);
 }
 
@@ -191,10 +191,11 @@ static void test_only_neighbours_are_merged(void)
         struct world w;
         uint32_t seed = 1;
         static struct planted p[EPOCHS_MAX];
+        static const uint8_t junk[4096];
         uint8_t *data[2];
         world_open(&w, 0);
         for (uint32_t k = 0; k < EPOCHS_MAX; k++) {
-            p[k] = (struct planted){.data = "x", .len = 1};
+            p[k] = (struct planted){.data = junk, .len = sizeof junk};
             epoch_name(0x20 + 0x10u * k, p[k].name);
         }
         for (uint8_t k = 0; k < 2; k++) {
@@ -224,6 +225,33 @@ static void test_only_neighbours_are_merged(void)
         free(data[1]);
         world_close(&w);
     }
+}
+
+/* However many commits there are: nothing is lost, and near the end each has its own. */
+static void test_many_commits_are_merged_behind_the_newest(void)
+{
+    enum { COMMITS = 400, NEAR = EPOCHS_MAX / 2 - 2 };
+    struct world w;
+    uint32_t seed = 1;
+    struct coverage c;
+    zs_lsn ends[COMMITS];
+    uint64_t largest = 0;
+    world_open(&w, 0);
+    for (uint32_t i = 0; i < COMMITS; i++)
+        ends[i] = commit_some(w.store, &seed, 5, 0x100);
+    struct epoch_list list = listed(&w);
+    CU_ASSERT_FATAL(list.count == EPOCHS_MAX);
+    for (uint32_t i = 0; i < NEAR; i++)
+        CU_ASSERT(list.at[list.count - 1 - i].to_lsn == ends[COMMITS - 1 - i]);
+    for (uint32_t i = 0; i < list.count; i++)
+        largest = list.at[i].bytes > largest ? list.at[i].bytes : largest;
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    ASSERT_OK(coverage_read(&s, &c, &e));
+    CU_ASSERT(c.ngaps == 0 && c.from_lsn == ends[0]);
+    CU_ASSERT(largest < c.bytes / 4); /* no commit rewrites all that is old */
+    snapshot_close(&s);
+    world_close(&w);
 }
 
 /* Gaps are counted all, and the newest ones named. */
@@ -263,4 +291,5 @@ SUITE("sync/epochs",
       {"too many let the oldest go", test_too_many_epochs_let_the_oldest_go},
       {"a list that overflows says so", test_a_list_that_overflows},
       {"only neighbours are merged", test_only_neighbours_are_merged},
+      {"many commits are merged behind the newest", test_many_commits_are_merged_behind_the_newest},
       {"coverage counts every gap", test_coverage_counts_every_gap})

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "stub/stub_cancel.h"
 #include "stub/stub_store.h"
+#include "sync/epochs.h"
 #include "sync/history.h"
 
 #include <string.h>
@@ -172,8 +173,10 @@ static void test_a_digest_is_listed_summed_or_unknown(void)
             ASSERT_OK(snapshot_open(stub_store_table(store), "coarse", &coarse, &e));
             for (zs_lsn lsn = 1; lsn <= 40; lsn++) {
                 struct maybe_digest got = {0}, want = {0};
-                ASSERT_OK(history_digest_at(&coarse, lsn, NULL, NULL, NULL, &got, &e));
-                ASSERT_OK(history_digest_at(&fine, lsn, NULL, NULL, NULL, &want, &e));
+                ASSERT_OK(history_digest_at(&coarse, lsn, (struct zs_digest){0}, NULL, NULL, NULL,
+                                            &got, &e));
+                ASSERT_OK(history_digest_at(&fine, lsn, (struct zs_digest){0}, NULL, NULL, NULL,
+                                            &want, &e));
                 CU_ASSERT(want.known && got.known == (lsn >= cutoffs[c]));
                 CU_ASSERT(!got.known || digest_equal(got.digest, want.digest));
             }
@@ -196,10 +199,12 @@ static void test_a_sum_can_be_cancelled(void)
     write_commit(store, "a", 1, 0, 0x10);
     ASSERT_OK(snapshot_open(stub_store_table(store), "a", &s, &e));
     stub_cancel_request(&cancel);
-    ASSERT_FAILS(history_digest_at(&s, 5, NULL, &cancel.token, NULL, &out, &e), ZS_CANCELLED);
+    ASSERT_FAILS(
+        history_digest_at(&s, 5, (struct zs_digest){0}, NULL, &cancel.token, NULL, &out, &e),
+        ZS_CANCELLED);
     CU_ASSERT(!out.known);
-    ASSERT_OK(
-        history_digest_at(&s, 0x10, NULL, &cancel.token, NULL, &out, &e)); /* listed: no work */
+    ASSERT_OK(history_digest_at(&s, 0x10, (struct zs_digest){0}, NULL, &cancel.token, NULL, &out,
+                                &e)); /* listed: no work */
     CU_ASSERT(out.known);
     stub_cancel_fini(&cancel);
 }
@@ -223,20 +228,59 @@ static void test_sums_are_few_at_a_time(void)
         CU_ASSERT_FATAL(t[i] != NULL);
     }
     struct transfer *one_more = t[TRANSFER_SUMS_MAX];
-    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, NULL, &out, &e));
+    ASSERT_OK(history_digest_at(&s, 5, (struct zs_digest){0}, one_more, NULL, NULL, &out, &e));
     CU_ASSERT(transfer_look(one_more).phase == PHASE_NEGOTIATE); /* its place is given back */
     for (size_t i = 0; i < TRANSFER_SUMS_MAX; i++)
         CU_ASSERT(transfer_sum_begin(t[i]));
-    ASSERT_FAILS(history_digest_at(&s, 5, one_more, NULL, NULL, &out, &e), ZS_LIMIT_EXCEEDED);
+    ASSERT_FAILS(history_digest_at(&s, 5, (struct zs_digest){0}, one_more, NULL, NULL, &out, &e),
+                 ZS_LIMIT_EXCEEDED);
     CU_ASSERT(!out.known && e.hint[0] != '\0');
-    ASSERT_OK(history_digest_at(&s, 0x10, one_more, NULL, NULL, &out, &e)); /* listed: no work */
-    transfer_end(t[0], &e); /* a failed one has no place */
-    ASSERT_OK(history_digest_at(&s, 5, one_more, NULL, NULL, &out, &e));
+    ASSERT_OK(history_digest_at(&s, 0x10, (struct zs_digest){0}, one_more, NULL, NULL, &out,
+                                &e)); /* listed: no work */
+    transfer_end(t[0], &e);           /* a failed one has no place */
+    ASSERT_OK(history_digest_at(&s, 5, (struct zs_digest){0}, one_more, NULL, NULL, &out, &e));
     snapshot_close(&s);
     transfer_list_close(list);
 }
 
+/* A map that knows of nothing: its sum is taken only where the other side's digest proves it. */
+static void test_a_map_is_summed_first_and_believed_if_it_fits(void)
+{
+    struct zs_error e = {0};
+    CLEANUP(stub_store_close_ptr) struct stub_store *store = NULL;
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    struct change_map *nothing = NULL;
+    struct maybe_digest got;
+    struct zs_branch_info first, last;
+    char name[EPOCH_NAME_BYTES];
+    uint8_t *data = NULL;
+    size_t len = 0;
+    ASSERT_OK(stub_store_open(0, &store, &e));
+    ASSERT_OK(stub_store_branch_create(store, "a", NULL, NULL, &e));
+    write_commit(store, "a", 1, 0, 0x10);
+    ASSERT_OK(store_branch_find(stub_store_table(store), "a", &first, &e));
+    struct change_epoch epoch = {.timeline = first.timeline, .from_lsn = 0x10, .to_lsn = 0x20};
+    ASSERT_OK(change_map_open(&nothing, &e));
+    ASSERT_OK(change_map_encode(nothing, &epoch, &data, &len, &e));
+    epoch_name(0x20, name);
+    struct zs_record r = {.kind = ZS_KIND_IMAGE, .len = 1, .value = "x", .lsn = 0x20};
+    struct zs_blob blob = {.name = name, .data = data, .len = len};
+    struct stub_write write = {
+        .records = &r, .n = 1, .upto_lsn = 0x20, .blobs = &blob, .nblobs = 1};
+    ASSERT_OK(stub_store_write_with(store, "a", &write, &e));
+    ASSERT_OK(snapshot_open(stub_store_table(store), "a", &s, &e));
+    last = s.info;
+    ASSERT_OK(history_digest_at(&s, 0x18, last.digest, NULL, NULL, NULL, &got, &e));
+    CU_ASSERT(got.known && digest_equal(got.digest, last.digest)); /* nobody looked further */
+    ASSERT_OK(history_digest_at(&s, 0x18, first.digest, NULL, NULL, NULL, &got, &e));
+    CU_ASSERT(got.known && digest_equal(got.digest, first.digest)); /* found by a scan */
+    change_map_close(nothing);
+    free(data);
+}
+
 SUITE("sync/history",
+      {"a map is summed first, and believed if it fits",
+       test_a_map_is_summed_first_and_believed_if_it_fits},
       {"thinning keeps the newest and reaches far back",
        test_thinning_keeps_the_newest_and_reaches_far_back},
       {"points are found and compared", test_points_are_found_and_compared},

@@ -375,7 +375,34 @@ static void test_a_writer_opened_beside_commits(void)
     }
 }
 
+/* It begins behind what was committed before it, whatever its host believes: nobody told it. */
+static void test_a_writer_begins_behind_what_is_there(void)
+{
+    for (int past = 0; past < 2; past++) { /* through the map, and past it */
+        struct scene s;
+        struct zs_writer *w = NULL;
+        struct zs_branch_info info;
+        const struct zs_blob *blobs = NULL;
+        uint64_t nblobs = 0;
+        scene_open(&s, 1000000, 7);
+        stub_writer_close(s.writer);
+        s.writer = NULL;
+        zs_lsn last = commit_some(past ? &s.w.host : s.w.store, &s.seed, 20, 0x100);
+        ASSERT_OK(store_branch_find(s.w.store, "main", &info, &e));
+        ASSERT_OK(writer_open(s.notes, &info.timeline, last - 0x100, &w, &e));
+        struct coverage c = covers(&s);
+        CU_ASSERT(past ? c.epochs == 0 : c.epochs == 1 && c.from_lsn == last - 0x100);
+        CU_ASSERT(check_every_range(&s.w) == (past ? 0 : 1));
+        ASSERT_FAILS(writer_seal(w, "main", last, &blobs, &nblobs, &e), ZS_BAD_VALUE);
+        ASSERT_OK(writer_seal(w, "main", last + 1, &blobs, &nblobs, &e));
+        writer_sealed(w, 0);
+        writer_close(w);
+        scene_close(&s);
+    }
+}
+
 SUITE("sync/notes",
+      {"a writer begins behind what is there", test_a_writer_begins_behind_what_is_there},
       {"every range is known between seals and after them",
        test_every_range_is_known_between_and_after_seals},
       {"a crash leaves a gap, and no lie", test_a_crash_leaves_a_gap_and_no_lie},

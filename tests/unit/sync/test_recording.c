@@ -130,7 +130,8 @@ static void test_cheaper_way_is_taken(void)
         uint64_t runs, records, bytes;
         bool walk;
     } cases[] = {
-        {0, 0, 0, false},
+        {0, 0, 0, true}, /* a host that does not count its records */
+        {1000000, 0, 0, true},
         {1, 200000, UINT64_C(1) << 30, true},
         {200, 200000, UINT64_C(3) << 29, true},     /* 0.1 % of 1.5 GB */
         {200000, 200000, UINT64_C(3) << 29, false}, /* every page */

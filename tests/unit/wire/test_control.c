@@ -1,10 +1,12 @@
 /* test_control.c - each control message to text and back, and texts that a peer chose. */
 #include "../../support/suite.h"
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "model/lsn.h"
 #include "wire/control.h"
+#include "wire/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +127,7 @@ static void test_commit_and_done_read_back_as_they_were(void)
     CU_ASSERT(digest_equal(back.sum, m.sum) && back.records == m.records);
     CU_ASSERT(back.bytes == m.bytes && point_same(&back.end, &m.end));
     CU_ASSERT(back.gc_cutoff_lsn == m.gc_cutoff_lsn && points_same(&back.points, &m.points));
+    ASSERT_TEXT(back.said, "");
     free(text);
     ASSERT_OK(done_encode(&done, &text, &e));
     ASSERT_OK(done_decode(text, strlen(text), &done_back, &e));
@@ -132,6 +135,38 @@ static void test_commit_and_done_read_back_as_they_were(void)
     CU_ASSERT(timeline_equal(done_back.timeline, done.timeline));
     CU_ASSERT(point_same(&done_back.last, &done.last));
     free(text);
+}
+
+/* What a COMMIT says to a person is shown as it is, unless a terminal would obey it. */
+static void test_what_a_commit_says_is_harmless(void)
+{
+    static char longer[2 * COMMIT_SAID_BYTES];
+    memset(longer, 'x', sizeof longer - 1);
+    memcpy(longer + COMMIT_SAID_BYTES - 2, "\xc3\xa4", 2); /* across the end of what fits */
+    static const struct {
+        const char *said, *shown;
+    } cases[] = {{"the map is gone: \xc3\xa4", "the map is gone: \xc3\xa4"},
+                 {"\x1b[2Jone\ntwo\x7f", " [2Jone two "}};
+    for (size_t i = 0; i <= sizeof cases / sizeof *cases; i++) {
+        bool cut = i == sizeof cases / sizeof *cases;
+        struct zs_error e;
+        struct commit_message back;
+        CLEANUP(free_ptr) char *text = NULL;
+        struct json_out j;
+        json_out_open(&j);
+        json_put_digest(&j, "sum", (struct zs_digest){0});
+        json_put_u64(&j, "records", 1);
+        json_put_u64(&j, "bytes", 1);
+        json_put_point(&j, "end", &(struct zs_point){.lsn = 1});
+        json_put_text(&j, "said", cut ? longer : cases[i].said);
+        ASSERT_OK(json_out_text(&j, &text, &e));
+        ASSERT_OK(commit_decode(text, strlen(text), &back, &e));
+        if (!cut)
+            ASSERT_TEXT(back.said, cases[i].shown);
+        else
+            CU_ASSERT(strlen(back.said) == COMMIT_SAID_BYTES - 2 &&
+                      back.said[COMMIT_SAID_BYTES - 3] == 'x');
+    }
 }
 
 /* ---- what a peer may send ------------------------------------------------------------------ */
@@ -294,6 +329,7 @@ static void test_more_points_than_may_be_are_refused(void)
 SUITE("wire/control", {"a STATE reads back as it was", test_state_reads_back_as_it_was},
       {"an OFFER reads back as it was", test_offer_reads_back_as_it_was},
       {"COMMIT and DONE read back as they were", test_commit_and_done_read_back_as_they_were},
+      {"what a COMMIT says is harmless", test_what_a_commit_says_is_harmless},
       {"members of a newer version are skipped", test_members_of_a_newer_version_are_skipped},
       {"a wrong member is named", test_a_wrong_member_is_named},
       {"more points than may be are refused", test_more_points_than_may_be_are_refused})
