@@ -375,15 +375,16 @@ static int write_own(struct stub_store *store, struct stub_branch *b,
                          old->name, lsn_text(old->last_valid_lsn).s, lsn_text(upto_lsn).s);
     TRY(take_own_records(b->now, write->records, write->n, run, &end, e));
     TRY(blobs_check(write->blobs, write->nblobs, e));
-    struct version *v =
-        version_after(b->now,
-                      &(struct version_change){.run = run,
-                                               .end = end,
-                                               .gc_cutoff_lsn = old->gc_cutoff_lsn,
-                                               .keep_points = stub_has_digest(store),
-                                               .blobs = write->blobs,
-                                               .nblobs = write->nblobs},
-                      e);
+    struct version *v = version_after(
+        b->now,
+        &(struct version_change){.run = run,
+                                 .end = end,
+                                 .gc_cutoff_lsn = old->gc_cutoff_lsn,
+                                 .keep_points = stub_has_digest(store),
+                                 .passing = (store->options & STUB_STORE_FEW_POINTS) != 0,
+                                 .blobs = write->blobs,
+                                 .nblobs = write->nblobs},
+        e);
     if (v == NULL)
         return ZS_FAIL;
     version_release(b->now);

@@ -25,6 +25,10 @@ struct stub_store;
 #define STUB_STORE_NO_RESUME                                                                       \
     16u /* a host that keeps no stages: no ZS_STORE_RESUME; nor does one without digests */
 
+#define STUB_STORE_FEW_POINTS                                                                      \
+    32u /* its own writes leave no point behind, as WAL that flows: it lists what came by          \
+           an ingest, and what it is now */
+
 int stub_store_open(unsigned options, struct stub_store **out, struct zs_error *e);
 void stub_store_close(struct stub_store *store);
 

@@ -245,8 +245,9 @@ struct version *version_after(const struct version *old, const struct version_ch
             return NULL;
         }
     merge_records(v, old, run);
-    for (uint64_t i = 0; i < old->npoints; i++)
+    for (uint64_t i = 0; i < old->npoints - (old->passing ? 1 : 0); i++)
         add_point(v, &old->points[i]);
+    v->passing = change->keep_points && change->passing && change->end.lsn > 0;
     if (change->keep_points) {
         for (uint64_t i = 0; i < change->npoints; i++)
             add_point(v, &change->points[i]);
@@ -306,6 +307,7 @@ struct version *version_collected(const struct version *old, zs_lsn cutoff_lsn, 
     }
     memcpy(v->points, old->points, old->npoints * sizeof *v->points);
     v->npoints = old->npoints;
+    v->passing = old->passing;
     share_blobs(v, old);
     v->info.gc_cutoff_lsn = cutoff_lsn;
     v->values = old->values;

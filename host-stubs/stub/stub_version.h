@@ -55,6 +55,7 @@ struct version {
     uint64_t n;
     struct zs_point *points; /* ascending by lsn */
     uint64_t npoints;
+    bool passing;        /* the newest point goes with the next change */
     struct blob **blobs; /* in name order; owned references */
     uint64_t nblobs;
     struct values *values;
@@ -75,6 +76,7 @@ struct version_change {
     struct zs_point end; /* the new state */
     zs_lsn gc_cutoff_lsn;
     bool keep_points; /* false: a store without digests */
+    bool passing;     /* `end` is listed until the next change only */
     const struct zs_blob *blobs;
     uint64_t nblobs;
 };

@@ -22,10 +22,10 @@ static void keep_for(struct world *w, int64_t ns)
 }
 
 /* a is far ahead of b, and a transfer of it is cut off. */
-static void scene_open(struct world *w, int way, bool fresh, int64_t keep_ns)
+static void scene_open_on(struct world *w, unsigned options, int way, bool fresh, int64_t keep_ns)
 {
     struct client c;
-    world_open(w);
+    world_open_with(w, options, STUB_STORE_COPIES, NULL);
     keep_for(w, keep_ns);
     w->a.module.sync_bytes = w->b.module.sync_bytes = 1000000;
     branch_make(&w->a, "main");
@@ -40,6 +40,11 @@ static void scene_open(struct world *w, int way, bool fresh, int64_t keep_ns)
     CU_ASSERT(client_run(&c, side_of(w, ways[way].runs), ways[way].line) != ZS_OK);
     client_close(&c);
     stub_faults_arm(&w->b.faults, &(struct stub_fault){.nth = 0});
+}
+
+static void scene_open(struct world *w, int way, bool fresh, int64_t keep_ns)
+{
+    scene_open_on(w, 0, way, fresh, keep_ns);
 }
 
 static void collect(struct world *w)
@@ -104,6 +109,22 @@ static void test_what_is_kept_serves_the_next_try(void)
                 CU_ASSERT(stub_store_open_handles(w.a.store) == 0);
                 world_close(&w);
             }
+}
+
+/* A host that writes WAL has moved on, and lists no point where the cut transfer was to end. */
+static void test_what_is_kept_knows_where_it_was_to_end(void)
+{
+    for (int way = 0; way < WAYS; way++)
+        for (int fresh = 0; fresh < 2; fresh++) {
+            struct world w;
+            char said[4096];
+            scene_open_on(&w, STUB_STORE_FEW_POINTS, way, fresh != 0, INT64_C(3600) * 1000000000);
+            grow(&w.a, "main", 3, 200);
+            again(&w, way, "true", said, sizeof said);
+            CU_ASSERT(at_the_same_point(&w));
+            CU_ASSERT(leases_of(&w.a) == 0);
+            world_close(&w);
+        }
 }
 
 static void test_without_it_the_transfer_starts_again(void)
@@ -376,6 +397,7 @@ static void test_nothing_is_kept_of_a_branch_that_is_gone(void)
 SUITE("command/push_pull_lease",
       {"a commit that was not heard of is settled", test_a_commit_that_was_not_heard_of_is_settled},
       {"what is kept serves the next try", test_what_is_kept_serves_the_next_try},
+      {"what is kept knows where it was to end", test_what_is_kept_knows_where_it_was_to_end},
       {"without it the transfer starts again, and says so",
        test_without_it_the_transfer_starts_again},
       {"the next try goes as far as what is kept", test_it_goes_as_far_as_what_is_kept},
