@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "model/lsn.h"
+#include "sync/beside.h"
 #include "sync/history.h"
 #include "sync/intake.h"
 #include "sync/staging.h"
@@ -188,6 +189,20 @@ static void reverse(struct point_list *list)
     }
 }
 
+/* A commit of so much may wait for a disk longer than a sender waits in silence. */
+#define COMMIT_BESIDE_BYTES (UINT64_C(64) << 20)
+
+struct committing {
+    struct ingest *in;
+    const struct zs_commit *commit;
+};
+
+static int commit_now(void *context, struct zs_error *e)
+{
+    const struct committing *c = context;
+    return ingest_commit(c->in, c->commit, e);
+}
+
 static int commit(const struct receive_job *job, const struct offer_message *offer,
                   const struct commit_message *wanted, struct ingest *in,
                   const struct received *got, struct done_message *done, struct zs_error *e)
@@ -218,7 +233,9 @@ static int commit(const struct receive_job *job, const struct offer_message *off
     };
     if (job->shield != NULL)
         shield_up(job->shield); /* so that DONE still reaches the sender */
-    TRY(ingest_commit(in, &commit, e));
+    struct committing now = {.in = in, .commit = &commit};
+    uint64_t beside = job->beside_bytes != 0 ? job->beside_bytes : COMMIT_BESIDE_BYTES;
+    TRY(got->bytes >= beside ? beside_run(job, commit_now, &now, e) : commit_now(&now, e));
     *done =
         (struct done_message){.verdict = offer->verdict, .timeline = state.timeline, .last = c.end};
     return ZS_OK;

@@ -30,6 +30,7 @@ struct receive_job {
     struct progress *progress;
     uint64_t sync_bytes;     /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */
     uint32_t inline_batches; /* so many before a thread is started; 0: INTAKE_INLINE */
+    uint64_t beside_bytes; /* a commit of so much in a thread of its own; 0: COMMIT_BESIDE_BYTES */
 };
 
 /* What this side has of the branch, to be told to the sender.  Options of the stream

@@ -4,12 +4,10 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "sync/beside.h"
 #include "sync/cancel.h"
-#include "sync/handoff.h"
 
 #include <string.h>
-
-#define LOOK_MS 250
 
 struct search {
     const char *branch;
@@ -84,29 +82,10 @@ struct opening {
     struct ingest *in;
 };
 
-static int open_beside(void *context, struct handoff *h, struct zs_error *e)
+static int open_now(void *context, struct zs_error *e)
 {
     const struct opening *o = context;
-    uint32_t slot = 0;
-    if (handoff_take(h, -1, &slot, e) != HANDOFF_SLOT)
-        return ZS_FAIL;
-    TRY(open_stage(o->job->store, o->job->branch, o->state, o->in, e));
-    handoff_done(h);
-    return ZS_OK;
-}
-
-static int await_opening(const struct receive_job *job, struct handoff *h, struct zs_error *e)
-{
-    enum handoff_got got;
-    uint32_t slot = 0;
-    if (handoff_room(h, -1, &slot, e) != HANDOFF_SLOT)
-        return ZS_FAIL;
-    handoff_give(h, 1);
-    while ((got = handoff_rest(h, LOOK_MS, e)) == HANDOFF_NOTHING) {
-        TRY(conn_keep_alive(job->conn, e));
-        progress_tell(job->progress);
-    }
-    return got == HANDOFF_SLOT ? ZS_OK : ZS_FAIL;
+    return open_stage(o->job->store, o->job->branch, o->state, o->in, e);
 }
 
 int staging_resume(const struct receive_job *job, const struct state_message *state,
@@ -115,12 +94,7 @@ int staging_resume(const struct receive_job *job, const struct state_message *st
     CLEANUP(free_ptr) char *text = NULL;
     struct opening o = {.job = job, .state = state, .in = in};
     struct ack_message kept = {.records = state->resume.records, .bytes = state->resume.bytes};
-    struct handoff *h = NULL;
-    TRY(handoff_open(1, 1, &h, e));
-    int rc = handoff_start(h, open_beside, &o) ? await_opening(job, h, e)
-                                               : open_stage(job->store, job->branch, state, in, e);
-    handoff_close(h);
-    TRY(rc);
+    TRY(beside_run(job, open_now, &o, e));
     TRY(cancel_check(job->cancel, e));
     TRY(ack_encode(&kept, &text, e));
     return conn_send(job->conn, MESSAGE_ACK, text, e);

@@ -36,6 +36,7 @@ struct scene {
     struct zs_record records[3];
     uint32_t batches;        /* 1, with all records in it, unless a test wants one for each */
     uint32_t inline_batches; /* as a job has it */
+    uint64_t beside_bytes;
 };
 
 FIXTURE void must(int rc, const struct zs_error *e)
@@ -177,7 +178,8 @@ FIXTURE int receive(struct scene *s, bool dry_run, struct outcome *o, struct zs_
                               .conn = &s->conn,
                               .transfer = t,
                               .progress = &progress,
-                              .inline_batches = s->inline_batches};
+                              .inline_batches = s->inline_batches,
+                              .beside_bytes = s->beside_bytes};
     int rc = receive_run(&job, &state, false, o, e);
     transfer_end(t, rc == ZS_OK ? NULL : e);
     return rc;

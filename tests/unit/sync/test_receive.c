@@ -4,12 +4,13 @@
 
 static void test_an_honest_sender_is_believed(void)
 {
-    for (int exists = 0; exists < 2; exists++) {
+    for (int i = 0; i < 4; i++) {
         struct scene s;
         struct outcome o;
         struct zs_error e;
         struct zs_branch_info now;
-        scene_open(&s, exists == 1);
+        scene_open(&s, i % 2 == 1);
+        s.beside_bytes = i < 2 ? 1 : 0; /* a commit in a thread of its own, and not */
         say_all(&s);
         ASSERT_OK(receive(&s, false, &o, &e));
         CU_ASSERT(o.records == 3 && o.raw_bytes == 15 && o.to_lsn == THERE);
