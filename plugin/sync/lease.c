@@ -17,7 +17,7 @@ struct lease {
     struct snapshot snapshot;
     zs_lsn from_lsn, to_lsn;
     bool committing;
-    int64_t expires_ns;
+    int64_t expires_ns, last_ns; /* last_ns: however often it is taken */
 };
 
 struct lease_list {
@@ -127,19 +127,25 @@ void lease_list_close(struct lease_list *list)
 }
 
 void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs_lsn to_lsn,
-                bool committing)
+                bool committing, int64_t last_ns)
 {
+    const int64_t now_ns = clock_now_ns();
     struct lease *dropped = NULL;
-    struct lease *one = list == NULL || list->keep_ns == 0 ? NULL : calloc(1, sizeof *one);
+    bool none = list == NULL || list->keep_ns == 0 || (last_ns != 0 && last_ns <= now_ns);
+    struct lease *one = none ? NULL : calloc(1, sizeof *one);
     if (one == NULL)
         return;
+    if (last_ns == 0)
+        last_ns = now_ns + LEASE_TIMES * list->keep_ns;
+    int64_t expires_ns = now_ns + list->keep_ns;
     unsigned n = 0;
     pthread_mutex_lock(&list->lock);
     *one = (struct lease){.next = list->first,
                           .from_lsn = from_lsn,
                           .to_lsn = to_lsn,
                           .committing = committing,
-                          .expires_ns = clock_now_ns() + list->keep_ns};
+                          .expires_ns = expires_ns < last_ns ? expires_ns : last_ns,
+                          .last_ns = last_ns};
     list->first = one; /* before the timer starts, which leaves when there is nothing */
     if (timer_start(list)) {
         one->snapshot = *s;
@@ -166,7 +172,7 @@ static bool is_of(const struct lease *l, const struct zs_branch_info *branch)
 }
 
 bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs_lsn from_lsn,
-                zs_lsn to_lsn, struct snapshot *out)
+                zs_lsn to_lsn, struct snapshot *out, int64_t *last_ns)
 {
     struct lease *taken = NULL;
     if (list == NULL)
@@ -183,6 +189,7 @@ bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs
     if (taken == NULL)
         return false;
     *out = taken->snapshot;
+    *last_ns = taken->last_ns;
     free(taken);
     return true;
 }

@@ -7,8 +7,9 @@
  * has collected meanwhile.
  *
  * What holds
- *   - A lease ends by itself after the list's time; at most LEASES_MAX are kept, and the
- *     oldest goes for a new one.
+ *   - A lease ends by itself after the list's time.  Taken and cut off again it begins anew, but
+ *     ends for good LEASE_TIMES times as long after it first began: nobody holds back
+ *     collection for ever.  At most LEASES_MAX are kept, and the oldest goes for a new one.
  *   - It is for one transfer: a branch, its timeline, and the range (X, Y] that the
  *     receiver's token names.  Whoever takes it has it alone.
  *   - Cut off behind the COMMIT, the receiver may be complete: when one comes that is where the
@@ -23,6 +24,7 @@
 
 #define LEASES_MAX    16u
 #define LEASE_SECONDS 3600 /* where the host sets nothing else */
+#define LEASE_TIMES   24
 
 struct lease_list;
 
@@ -32,14 +34,15 @@ int lease_list_open(int64_t keep_ns, struct lease_list **out, struct zs_error *e
 void lease_list_close(struct lease_list *list);
 
 /* Keep *s, which is the list's from then on and closed here; or leave it as it is, if
- * nothing can be kept.  `committing`: the COMMIT had been sent.  A NULL list keeps nothing, and
- * has nothing to take. */
+ * nothing can be kept.  `committing`: the COMMIT had been sent.  `last_ns`: as lease_take gave
+ * it, or 0.  A NULL list keeps nothing, and has nothing to take. */
 void lease_keep(struct lease_list *list, struct snapshot *s, zs_lsn from_lsn, zs_lsn to_lsn,
-                bool committing);
+                bool committing, int64_t last_ns);
 
-/* The newest lease for this branch's (from, to] into *out, which is the caller's then. */
+/* The newest lease for this branch's (from, to] into *out, which is the caller's then; *last_ns is
+ * when it ends for good. */
 bool lease_take(struct lease_list *list, const struct zs_branch_info *branch, zs_lsn from_lsn,
-                zs_lsn to_lsn, struct snapshot *out);
+                zs_lsn to_lsn, struct snapshot *out, int64_t *last_ns);
 
 /* A receiver of this branch is at `at_lsn`: close the newest lease whose COMMIT led there.  One
  * only: several receivers may have been cut off, and each comes again. */

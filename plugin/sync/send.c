@@ -269,6 +269,7 @@ struct views {
     struct snapshot *newest; /* the caller's */
     struct snapshot kept;    /* open while it is what is read */
     bool taken;              /* a lease was; a failure gives one back */
+    int64_t last_ns;         /* when that one ends for good */
 };
 
 static void views_fini(struct views *v)
@@ -285,7 +286,8 @@ static int choose(struct send_job *job, struct views *v, const struct state_mess
     bool found = false, fits = false;
     if (!r->present || job->dry_run || state->dry_run)
         return ZS_OK;
-    v->taken = lease_take(job->leases, &v->newest->info, state->last.lsn, r->to.lsn, &v->kept);
+    v->taken = lease_take(job->leases, &v->newest->info, state->last.lsn, r->to.lsn, &v->kept,
+                          &v->last_ns);
     if (!v->taken)
         return ZS_OK;
     o->from_lsn = state->last.lsn;
@@ -314,6 +316,7 @@ static void forget_kept(struct send_job *job, struct views *v)
     job->snapshot = v->newest;
     job->cutoff_lsn = v->newest->info.gc_cutoff_lsn;
     job->leased = v->taken = false;
+    v->last_ns = 0;
     snapshot_close(&v->kept);
 }
 
@@ -386,13 +389,13 @@ static int run(struct send_job *job, struct views *v, const struct state_message
 
 /* The branch may be deleted at any time: whoever did looks for leases then, and this one looks for
  * the branch after the lease is there. */
-static void keep(struct send_job *job, const struct outcome *o, bool committing)
+static void keep(struct send_job *job, const struct outcome *o, bool committing, int64_t last_ns)
 {
     const struct zs_store *store = job->snapshot->store;
     const struct zs_branch_info was = job->snapshot->info;
     struct zs_branch_info now;
     struct zs_error e = {0};
-    lease_keep(job->leases, job->snapshot, o->from_lsn, o->to_lsn, committing);
+    lease_keep(job->leases, job->snapshot, o->from_lsn, o->to_lsn, committing, last_ns);
     bool there = store_branch_find(store, was.name, &now, &e) == ZS_OK;
     if (there ? !timeline_equal(now.timeline, was.timeline) : error_is(&e, ZS_NO_SUCH_BRANCH))
         lease_drop(job->leases, was.name);
@@ -415,6 +418,6 @@ int send_run(const struct send_job *theirs, const struct state_message *state,
     /* How far the receiver came is not known: what it made durable last may not have been
      * heard of, nor a COMMIT that was sent have been reached. */
     if ((cut || views.taken) && job.leases != NULL)
-        keep(&job, outcome, facts.phase == PHASE_COMMIT);
+        keep(&job, outcome, facts.phase == PHASE_COMMIT, views.last_ns);
     return ZS_FAIL;
 }

@@ -20,11 +20,13 @@ struct scene {
     struct zs_store store; /* imported */
     struct lease_list *list;
     bool committing; /* what is kept next */
+    int64_t last_ns; /* likewise; and as what was taken last had it */
 };
 
 static void scene_open(struct scene *s, int64_t keep_ns)
 {
     s->committing = false;
+    s->last_ns = 0;
     ASSERT_OK(stub_store_open(0, &s->stub, &e));
     ASSERT_OK(store_import(stub_store_table(s->stub), &s->store, &e));
     ASSERT_OK(stub_store_branch_create(s->stub, "main", NULL, NULL, &e));
@@ -44,7 +46,7 @@ static bool keep(struct scene *s, const char *branch, zs_lsn from, zs_lsn to)
 {
     struct snapshot snapshot;
     ASSERT_OK(snapshot_open(&s->store, branch, &snapshot, &e));
-    lease_keep(s->list, &snapshot, from, to, s->committing);
+    lease_keep(s->list, &snapshot, from, to, s->committing, s->last_ns);
     bool kept = snapshot.handle == NULL;
     snapshot_close(&snapshot);
     return kept;
@@ -55,7 +57,7 @@ static bool take(struct scene *s, const char *branch, zs_lsn from, zs_lsn to)
     struct zs_branch_info info;
     struct snapshot snapshot = {0};
     ASSERT_OK(store_branch_find(&s->store, branch, &info, &e));
-    bool taken = lease_take(s->list, &info, from, to, &snapshot);
+    bool taken = lease_take(s->list, &info, from, to, &snapshot, &s->last_ns);
     CU_ASSERT(taken == (snapshot.handle != NULL));
     snapshot_close(&snapshot);
     return taken;
@@ -90,6 +92,26 @@ static void test_a_receiver_that_arrived_ends_one(void)
     scene_close(&s);
 }
 
+/* Taken and cut off again it lives on, and not for ever. */
+static void test_it_ends_for_good(void)
+{
+    struct scene s;
+    struct lease_facts facts[LEASES_MAX];
+    scene_open(&s, HOUR);
+    int64_t before = clock_now_ns();
+    CU_ASSERT(keep(&s, "main", 5, 9));
+    CU_ASSERT(take(&s, "main", 5, 9));
+    CU_ASSERT(s.last_ns >= before + LEASE_TIMES * HOUR);
+    CU_ASSERT(s.last_ns <= clock_now_ns() + LEASE_TIMES * HOUR);
+    int64_t last_ns = s.last_ns = before + HOUR / 2;
+    CU_ASSERT(keep(&s, "main", 5, 9));
+    CU_ASSERT(lease_list_look(s.list, facts) == 1 && facts[0].left_seconds <= 1800);
+    CU_ASSERT(take(&s, "main", 5, 9) && s.last_ns == last_ns);
+    s.last_ns = before; /* it is over */
+    CU_ASSERT(!keep(&s, "main", 5, 9) && lease_list_look(s.list, facts) == 0);
+    scene_close(&s);
+}
+
 static void test_it_is_for_one_transfer(void)
 {
     static const struct {
@@ -105,7 +127,7 @@ static void test_it_is_for_one_transfer(void)
     struct snapshot out;
     ASSERT_OK(store_branch_find(&s.store, "main", &imposter, &e));
     imposter.timeline.bytes[3] ^= 1; /* deleted and made again */
-    CU_ASSERT(!lease_take(s.list, &imposter, 5, 9, &out));
+    CU_ASSERT(!lease_take(s.list, &imposter, 5, 9, &out, &s.last_ns));
     CU_ASSERT(take(&s, "main", 5, 9));
     CU_ASSERT(!take(&s, "main", 5, 9)); /* alone */
     CU_ASSERT(stub_store_open_handles(s.stub) == 0);
@@ -210,7 +232,8 @@ static void test_many_at_once(void)
     scene_close(&s);
 }
 
-SUITE("sync/lease", {"a receiver that arrived ends one", test_a_receiver_that_arrived_ends_one},
+SUITE("sync/lease", {"it ends for good", test_it_ends_for_good},
+      {"a receiver that arrived ends one", test_a_receiver_that_arrived_ends_one},
       {"a lease is for one transfer alone", test_it_is_for_one_transfer},
       {"the oldest goes for a new one", test_the_oldest_goes_for_a_new_one},
       {"a lease goes with its branch", test_it_goes_with_its_branch},

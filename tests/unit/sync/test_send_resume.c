@@ -160,7 +160,7 @@ static void test_a_lease_and_what_is_newer(void)
         keep_a_part(&s);
         must(lease_list_open(INT64_C(3600000000000), &leases, &e), &e);
         must(snapshot_open(stub_store_table(s.store), "main", &kept, &e), &e);
-        lease_keep(leases, &kept, 0, s.snapshot.info.last_valid_lsn, false);
+        lease_keep(leases, &kept, 0, s.snapshot.info.last_valid_lsn, false, 0);
         snapshot_close(&s.snapshot);
         if (newer == 1)
             must(stub_store_write(s.store, "main", &r, 1, 0x2000, &e), &e);
