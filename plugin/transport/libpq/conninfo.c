@@ -350,7 +350,8 @@ int conninfo_values(struct conninfo *info, const struct target *target, const ch
                     const char *values[CONNINFO_VALUES_MAX], struct zs_error *e)
 {
     size_t n = 0;
-    TRY(find_os_user(info, e));
+    if (given(info, "user") == NULL)
+        TRY(find_os_user(info, e));
     for (size_t i = 0; i < parameters_count; i++) {
         const char *value = value_of(info, i, target, address, application);
         if (value == NULL || value[0] == '\0')

@@ -3,6 +3,8 @@
 
 #include "transport/libpq/conninfo.h"
 
+#include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,19 @@ static void no_secret(const struct zs_error *e)
 {
     CU_ASSERT(strstr(e->message, "SECRET") == NULL && strstr(e->detail, "SECRET") == NULL &&
               strstr(e->hint, "SECRET") == NULL);
+}
+
+/* The system's, for this program: the user that the server runs as; NULL has no entry, ""
+ * cannot be looked up. */
+static const char *system_user = "server";
+
+int getpwuid_r(uid_t uid, struct passwd *entry, char *room, size_t size, struct passwd **found)
+{
+    *entry = (struct passwd){.pw_name = room, .pw_uid = uid};
+    if (system_user != NULL)
+        (void)snprintf(room, size, "%s", system_user);
+    *found = system_user != NULL ? entry : NULL;
+    return system_user != NULL && system_user[0] == '\0' ? EIO : 0;
 }
 
 static void test_shown(void)
@@ -363,9 +378,30 @@ static void test_environment_has_no_say(void)
     conninfo_close(&info);
     ASSERT_OK(conninfo_open(&closed, "postgresql://h", &info, &e)); /* the server's own user */
     ASSERT_OK(conninfo_values(&info, &info.targets[0], "", "app", keywords, values, &e));
-    CU_ASSERT(info.os_user[0] != '\0');
-    ASSERT_TEXT(told(keywords, values, "user"), info.os_user);
+    ASSERT_TEXT(told(keywords, values, "user"), "server");
     conninfo_close(&info);
+}
+
+/* A server may run as a user that the system has no name for, as in a container. */
+static void test_a_server_without_a_user_name_connects_as_the_uris(void)
+{
+    static const char *const systems[] = {NULL, "", HOST_64};
+    for (size_t i = 0; i < sizeof systems / sizeof *systems; i++) {
+        const char *keywords[CONNINFO_VALUES_MAX], *values[CONNINFO_VALUES_MAX];
+        struct zs_error e = {0};
+        struct conninfo info;
+        system_user = systems[i];
+        ASSERT_OK(conninfo_open(&closed, "postgresql://u@h", &info, &e));
+        ASSERT_OK(conninfo_values(&info, &info.targets[0], "", "app", keywords, values, &e));
+        ASSERT_TEXT(told(keywords, values, "user"), "u");
+        conninfo_close(&info);
+        ASSERT_OK(conninfo_open(&closed, "postgresql://h", &info, &e));
+        ASSERT_FAILS(conninfo_values(&info, &info.targets[0], "", "app", keywords, values, &e),
+                     ZS_BAD_VALUE);
+        CU_ASSERT(strstr(e.message, "names no user") != NULL);
+        conninfo_close(&info);
+    }
+    system_user = "server";
 }
 
 SUITE("libpq/conninfo", {"what is shown is scheme, hosts and ports", test_shown},
@@ -378,4 +414,6 @@ SUITE("libpq/conninfo", {"what is shown is scheme, hosts and ports", test_shown}
       {"an address that a name leads to is held against it, too",
        test_resolved_addresses_are_asked},
       {"libpq is told what the URI says, and what is safe besides", test_what_libpq_is_told},
-      {"the environment has no say in a connection", test_environment_has_no_say})
+      {"the environment has no say in a connection", test_environment_has_no_say},
+      {"a server whose user has no name connects as the URI's",
+       test_a_server_without_a_user_name_connects_as_the_uris})
