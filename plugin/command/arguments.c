@@ -122,7 +122,7 @@ static int take_all(struct scanner *s, struct arguments *a, struct zs_error *e)
 
 int arguments_parse(const char *text, struct arguments *a, struct zs_error *e)
 {
-    *a = (struct arguments){.copy = strdup(text)};
+    *a = (struct arguments){.copy = strdup(text), .copy_bytes = strlen(text) + 1};
     if (a->copy == NULL)
         return error_memory(e);
     struct scanner s = {.start = a->copy, .at = a->copy};
@@ -135,7 +135,7 @@ int arguments_parse(const char *text, struct arguments *a, struct zs_error *e)
 void arguments_fini(struct arguments *a)
 {
     if (a->copy != NULL)
-        explicit_bzero(a->copy, strlen(a->copy)); /* a URI may have been in it */
+        explicit_bzero(a->copy, a->copy_bytes); /* a URI may have been in it */
     free(a->copy);
     *a = (struct arguments){0};
 }

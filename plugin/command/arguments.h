@@ -23,6 +23,7 @@ struct argument_option {
 
 struct arguments {
     char *copy;
+    size_t copy_bytes; /* with its NUL */
     size_t nwords, noptions;
     const char *words[ARGUMENTS_MAX_WORDS];
     struct argument_option options[ARGUMENTS_MAX_OPTIONS];

@@ -221,6 +221,42 @@ static void test_quoting_reads_back(void)
     }
 }
 
+/* The system's, for this program: what was wiped last. */
+static struct {
+    const void *at;
+    size_t bytes;
+} wiped;
+
+void explicit_bzero(void *at, size_t bytes)
+{
+    volatile char *p = at;
+    for (size_t i = 0; i < bytes; i++)
+        p[i] = '\0';
+    wiped.at = at;
+    wiped.bytes = bytes;
+}
+
+/* Words are cut out in place, so that the copy is many strings in the end. */
+static void test_nothing_of_a_uri_stays_in_memory(void)
+{
+    static const char *const texts[] = {
+        "main postgresql://u:secret@h/ far (max_rate 1M)",
+        "main 'postgresql://u:secret@h/' ('oops",
+        "main postgresql://u:secret@h/ far 4 5",
+        "",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct zs_error e = {0};
+        struct arguments a;
+        wiped.bytes = 0;
+        int rc = arguments_parse(texts[i], &a, &e);
+        const char *copy = a.copy;
+        arguments_fini(&a);
+        CU_ASSERT(rc != ZS_OK || wiped.at == copy);
+        CU_ASSERT_EQUAL(wiped.bytes, strlen(texts[i]) + 1);
+    }
+}
+
 SUITE("command/arguments",
       {"words and options are taken apart", test_words_and_options_are_taken_apart},
       {"what cannot be read is a syntax error that shows no word",
@@ -231,4 +267,5 @@ SUITE("command/arguments",
       {"options have their values", test_options_have_their_values},
       {"options that are wrong are refused without being shown",
        test_options_that_are_wrong_are_refused_without_being_shown},
-      {"quoting reads back", test_quoting_reads_back})
+      {"quoting reads back", test_quoting_reads_back},
+      {"nothing of a URI stays in memory", test_nothing_of_a_uri_stays_in_memory})
