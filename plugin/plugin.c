@@ -15,34 +15,30 @@
 #define ZENITH_SYNC_VERSION "unknown"
 #endif
 
-/* struct zs_transport_host over the host's own functions. */
 struct module {
     struct sync_module sync;    /* its store is the recording one */
     struct zs_store host_store; /* imported */
     struct recording recording;
     struct notes_list *notes;
-    struct zs_transport_host transport_host;
+    struct zs_transport_host transport_host; /* over the host's own functions */
 };
-
-static int32_t refuse(struct zs_error *e, const char *what)
-{
-    return error_set(e, ZS_NOT_SUPPORTED, "zenith_sync cannot run in this host: %s", what);
-}
 
 static int import_host(const struct zs_host *theirs, struct zs_host *out, struct zs_error *e)
 {
-    memset(out, 0, sizeof *out);
     uint32_t size = theirs->struct_size;
-    if (size < sizeof *out) {
-        error_set(e, ZS_NOT_SUPPORTED,
-                  "zenith_sync cannot run in this host: its struct zs_host has %u bytes, %zu are "
-                  "needed",
-                  size, sizeof *out);
-        return ZS_FAIL;
-    }
-    memcpy(out, theirs, sizeof *out);
-    if (out->store == NULL || out->command_add == NULL || out->log == NULL || out->setting == NULL)
-        return refuse(e, "a function or the store is missing in its struct zs_host");
+    if (size < ZS_HOST_SIZE_V1 || size > ZS_STRUCT_SIZE_MAX)
+        return error_set(e, ZS_NOT_SUPPORTED,
+                         "zenith_sync cannot run in this host: its struct zs_host has %u bytes, "
+                         "%u to %u are needed",
+                         size, ZS_HOST_SIZE_V1, ZS_STRUCT_SIZE_MAX);
+    memset(out, 0, sizeof *out);
+    memcpy(out, theirs, size < sizeof *out ? size : sizeof *out);
+    out->struct_size = sizeof *out;
+    if (out->name == NULL || out->version == NULL || out->store == NULL ||
+        out->command_add == NULL || out->log == NULL || out->setting == NULL)
+        return error_set(e, ZS_NOT_SUPPORTED,
+                         "zenith_sync cannot run in this host: its name, its version, the store or "
+                         "a function is missing in its struct zs_host");
     return ZS_OK;
 }
 

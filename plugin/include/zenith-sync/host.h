@@ -97,8 +97,9 @@ struct zs_command {
 #define ZS_LOG_WARNING 2u
 #define ZS_LOG_ERROR   3u
 
-/* What the module gets from the host.  Lifetime PROCESS.  zenith_sync refuses a host in
- * which the store or a function is NULL. */
+/* What the module gets from the host.  Lifetime PROCESS.  zenith_sync refuses (0A000, from
+ * init) a host whose struct_size is below ZS_HOST_SIZE_V1 or above ZS_STRUCT_SIZE_MAX, or in
+ * which the name, the version, the store or a function is NULL. */
 struct zs_host {
     uint32_t struct_size;
     uint32_t reserved;
@@ -223,9 +224,12 @@ struct zs_module {
 #define ZS_MODULE_SIZE_V1 64u
 typedef const struct zs_module *(*zs_module_entry)(void); /* the symbol's type; PROCESS */
 
-ZS_STATIC_ASSERT(sizeof(struct zs_session) == 72, "no tail padding");
+#define ZS_HOST_SIZE_V1    72u /* through setting: the least that a module accepts */
+#define ZS_SESSION_SIZE_V1 72u /* through copy_both: the same */
+
+ZS_STATIC_ASSERT(sizeof(struct zs_session) == ZS_SESSION_SIZE_V1, "no tail padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_command) == 40, "no tail padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_host) == 72, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_host) == ZS_HOST_SIZE_V1, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_module, recording_store) == ZS_MODULE_SIZE_V1, "append only");
 ZS_STATIC_ASSERT(offsetof(struct zs_module, writer_open) == 80, "append only");
 ZS_STATIC_ASSERT(sizeof(struct zs_module) == 120, "no tail padding");

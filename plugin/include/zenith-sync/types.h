@@ -54,6 +54,7 @@ extern "C" {
 #define ZS_BRANCH_NAME_MAX 255u      /* bytes, without the NUL */
 #define ZS_VALUE_MAX       8388608u  /* 8 MiB: a record's value; more is 54000 */
 #define ZS_MESSAGE_MAX     16777216u /* 16 MiB: a channel's message; more is 08P01 */
+#define ZS_STRUCT_SIZE_MAX 65536u    /* a struct_size above is no size, and is refused */
 
 /* ---- positions, histories, records --------------------------------------- */
 
