@@ -89,6 +89,12 @@ static const char *setting(void *self, const char *name)
     return NULL;
 }
 
+const struct zs_command *stub_host_command(const struct stub_host *host, const char *name)
+{
+    const struct stub_command *c = command_named(host, name);
+    return c == NULL ? NULL : &c->command;
+}
+
 const struct zs_host *stub_host_table(struct stub_host *host)
 {
     return &host->host;

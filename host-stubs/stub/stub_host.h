@@ -39,6 +39,9 @@ int stub_host_load(struct stub_host *host, const struct zs_module *module, struc
 /* What a module gets: to add commands by hand. */
 const struct zs_host *stub_host_table(struct stub_host *host);
 
+/* A command that a module added; NULL: none of that name. */
+const struct zs_command *stub_host_command(const struct stub_host *host, const char *name);
+
 /* Run a query as a client's: the first word is the command; blanks around the rest and
  * one ';' are cut off.  42601 no such command, 42501 the session's role is too low.
  * Ends the session's copy. */

@@ -3,6 +3,48 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
+#include <string.h>
+
+static int refuse(struct zs_error *e, const char *what)
+{
+    error_set(e, ZS_NOT_SUPPORTED, "zenith_sync cannot serve this session: %s", what);
+    return error_hint(e, "This is a fault of the host, not of the command.");
+}
+
+/* As much as both sides know; what is only for logs is a text in any case. */
+static int session_import(const struct zs_session *theirs, struct zs_session *out,
+                          struct zs_error *e)
+{
+    uint32_t size = theirs->struct_size;
+    if (size < ZS_SESSION_SIZE_V1 || size > ZS_STRUCT_SIZE_MAX) {
+        char what[100];
+        (void)snprintf(what, sizeof what, "its struct zs_session has %u bytes, %u to %u are needed",
+                       size, ZS_SESSION_SIZE_V1, ZS_STRUCT_SIZE_MAX);
+        return refuse(e, what);
+    }
+    memset(out, 0, sizeof *out);
+    memcpy(out, theirs, size < sizeof *out ? size : sizeof *out);
+    out->struct_size = sizeof *out;
+    if (out->columns == NULL || out->row == NULL || out->notice == NULL)
+        return refuse(e, "columns, row or notice is missing in its struct zs_session");
+    if (out->cancel != NULL &&
+        (out->cancel->struct_size < ZS_CANCEL_SIZE_V1 || out->cancel->requested == NULL))
+        return refuse(e, "its struct zs_cancel is too small, or cannot be asked");
+    out->user = out->user == NULL ? "" : out->user;
+    out->peer = out->peer == NULL ? "" : out->peer;
+    return ZS_OK;
+}
+
+static int32_t run(void *self, const struct zs_session *theirs, const char *args,
+                   struct zs_error *e)
+{
+    const struct command_entry *entry = self;
+    struct zs_session session;
+    TRY(session_import(theirs, &session, e));
+    return entry->run(entry->module, &session, args, e);
+}
+
 int command_table_register(struct sync_module *module, const struct zs_host *host,
                            struct zs_error *e)
 {
@@ -42,13 +84,15 @@ int command_table_register(struct sync_module *module, const struct zs_host *hos
          "branch_verify BRANCH TIMELINE_ID ...: a peer's perform_verify calls this"},
         {"sync_status", ZS_ROLE_READ, sync_status, "sync_status: running and recent transfers"},
     };
+    _Static_assert(sizeof table / sizeof *table <= COMMANDS_MAX, "each has its entry");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        module->entries[i] = (struct command_entry){.module = module, .run = table[i].run};
         struct zs_command command = {.struct_size = sizeof command,
                                      .role = table[i].role,
                                      .name = table[i].name,
                                      .summary = table[i].summary,
-                                     .self = module,
-                                     .run = table[i].run};
+                                     .self = &module->entries[i],
+                                     .run = run};
         TRY(error_check(host->command_add(host->self, &command, e), e, "the host's command_add"));
     }
     return ZS_OK;

@@ -56,6 +56,8 @@ int serve_open(struct serve *s, const char *command, void *module, const struct 
 int serve_channel(struct serve *s, struct zs_error *e)
 {
     const struct zs_session *session = s->session;
+    if (session->copy_both == NULL)
+        return error_set(e, ZS_NOT_SUPPORTED, "this session cannot carry a stream of messages");
     conn_init(&s->conn);
     if (s->module->work_ms != 0)
         s->conn.work_ms = s->module->work_ms;

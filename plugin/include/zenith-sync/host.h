@@ -42,14 +42,16 @@ extern "C" {
 /* ---- a session: one client, while one command of its runs ------------------ */
 
 /* Supplied by the host for one call of run; used by that call's thread only,
- * but for `cancel`. */
+ * but for `cancel`.  A struct_size below ZS_SESSION_SIZE_V1 or above ZS_STRUCT_SIZE_MAX, or a
+ * required member that is NULL, is 0A000.  Required are columns, row and notice. */
 struct zs_session {
     uint32_t struct_size;
     uint32_t role; /* of the client: ZS_ROLE_* */
     void *self;
-    const struct zs_cancel *cancel; /* set by CancelRequest, shutdown, a client that vanished */
-    const char *user;               /* for logs */
-    const char *peer;               /* where the client is, for logs: "127.0.0.1:5433", "local" */
+    const struct zs_cancel *cancel; /* set by CancelRequest, shutdown, a client that vanished;
+                                       NULL: nothing stops the command */
+    const char *user;               /* for logs, and whose max_transfers it counts to; NULL: "" */
+    const char *peer; /* where the client is, for logs: "127.0.0.1:5433", "local"; NULL: "" */
 
     /* The result: first the columns, then each row; values are text, NULL is
      * SQL's null.  At most one result per command, not after copy_both. */
@@ -66,7 +68,7 @@ struct zs_session {
      * to out->struct_size; its close ends the copy and is to be called before
      * run returns.  If run then fails, the client gets the error; after a finish it
      * may have seen the end already, so a command that can still fail does not
-     * finish.  The channel obeys `cancel`. */
+     * finish.  The channel obeys `cancel`.  NULL: commands that need it are 0A000. */
     int32_t (*copy_both)(void *self, struct zs_channel *out, struct zs_error *e);
 };
 

@@ -168,6 +168,8 @@ struct zs_cancel {
     int32_t (*requested)(void *self); /* 1 if a stop is asked for, else 0.  Required */
 };
 
+#define ZS_CANCEL_SIZE_V1 32u
+
 /* ---- a channel: whole messages, both ways --------------------------------- */
 
 #define ZS_RECV_ERROR   (-1) /* broken, cancelled, or the far side's own error, as it sent it */
@@ -222,7 +224,7 @@ ZS_STATIC_ASSERT(sizeof(struct zs_point) == 40, "no padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_record) == 40, "no padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_record, len) == 20, "no padding");
 ZS_STATIC_ASSERT(sizeof(struct zs_error) == 2048, "no padding");
-ZS_STATIC_ASSERT(sizeof(struct zs_cancel) == 32, "no tail padding");
+ZS_STATIC_ASSERT(sizeof(struct zs_cancel) == ZS_CANCEL_SIZE_V1, "no tail padding");
 ZS_STATIC_ASSERT(offsetof(struct zs_channel, keep) == 48, "append only");
 ZS_STATIC_ASSERT(sizeof(struct zs_channel) == 64, "no tail padding");
 
