@@ -110,7 +110,7 @@ void batch_reader_close(struct batch_reader *r);
 /* Decode one BATCH message.  *records are views into the message or into the
  * reader's buffer: valid until the next call, and as long as the message.
  * Errors: 08P01 malformed or out of turn, with the position in the detail; XX001
- * checksum; 54000 a value too large. */
+ * checksum; 54000 a value too large; 53200. */
 int batch_decode(struct batch_reader *r, const uint8_t *message, uint64_t bytes,
                  const struct zs_record **records, uint32_t *count, struct zs_error *e);
 

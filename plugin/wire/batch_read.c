@@ -19,6 +19,7 @@ struct batch_reader {
     struct zs_record *records; /* BATCH_MAX_RECORDS */
     uint8_t *raw;              /* a decoded body, and values made whole */
     size_t raw_capacity;
+    ZSTD_DCtx *zstd; /* made for the first batch that needs it */
     uint64_t due; /* the next batch's number */
 };
 
@@ -48,6 +49,7 @@ void batch_reader_close(struct batch_reader *r)
         return;
     free(r->records);
     free(r->raw);
+    (void)ZSTD_freeDCtx(r->zstd);
     free(r);
 }
 
@@ -135,7 +137,9 @@ static int unpack(struct batch_reader *r, const struct head *h, const uint8_t *b
                                     (int)h->raw_len);
         got = n < 0 ? SIZE_MAX : (size_t)n;
     } else {
-        got = ZSTD_decompress(r->raw, h->raw_len, body, h->body_len);
+        if (r->zstd == NULL && (r->zstd = ZSTD_createDCtx()) == NULL)
+            return error_memory(e);
+        got = ZSTD_decompressDCtx(r->zstd, r->raw, h->raw_len, body, h->body_len);
     }
     if (got != h->raw_len)
         return malformed(e, r, "the decoded length", got, "the head says another");

@@ -1,7 +1,24 @@
 /* test_batch_read.c - what a reader makes of bytes that a peer chose. */
 #include "batch_fixture.h"
 
+#include <dlfcn.h>
 #include <zstd.h>
+
+/* The library's, for this program: how many were made, and that there is no memory for one. */
+static struct {
+    unsigned made;
+    bool no_memory;
+} contexts;
+
+ZSTD_DCtx *ZSTD_createDCtx(void)
+{
+    ZSTD_DCtx *(*real)(void) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "ZSTD_createDCtx");
+    if (contexts.no_memory || real == NULL)
+        return NULL;
+    contexts.made++;
+    return real();
+}
 
 /* As a hostile peer would: change something, and make the checksum fit again. */
 static void reseal(uint8_t *message, uint64_t bytes)
@@ -283,6 +300,29 @@ static void test_a_batch_out_of_turn_is_refused(void)
     batch_reader_close(reader);
 }
 
+/* zstd's context is made once per reader; without memory for it nobody sent nonsense. */
+static void test_a_reader_has_one_context(void)
+{
+    struct zs_error e = {0};
+    struct batch_reader *reader = NULL;
+    const struct zs_record *records = NULL;
+    uint32_t count = 0;
+    contexts.made = 0;
+    ASSERT_OK(batch_reader_open(&reader, &e));
+    for (uint64_t number = 0; number < 3; number++) {
+        uint64_t bytes = 0;
+        uint8_t *m = encode(BATCH_ZSTD, number, 3, 100, &bytes);
+        contexts.no_memory = number == 0;
+        if (number == 0)
+            ASSERT_FAILS(batch_decode(reader, m, bytes, &records, &count, &e), ZS_OUT_OF_MEMORY);
+        contexts.no_memory = false;
+        ASSERT_OK(batch_decode(reader, m, bytes, &records, &count, &e));
+        CU_ASSERT(count == 3 && contexts.made == 1);
+        free(m);
+    }
+    batch_reader_close(reader);
+}
+
 SUITE("wire/batch_read", {"every truncation is refused", test_every_truncation_is_refused},
       {"every flipped bit is refused", test_every_flipped_bit_is_refused},
       {"flipped bits behind a good checksum do no harm",
@@ -294,4 +334,6 @@ SUITE("wire/batch_read", {"every truncation is refused", test_every_truncation_i
       {"frames that do not say their size are bounded",
        test_frames_that_do_not_say_their_size_are_bounded},
       {"columns that lie are refused", test_columns_that_lie_are_refused},
-      {"a batch out of turn is refused", test_a_batch_out_of_turn_is_refused})
+      {"a batch out of turn is refused", test_a_batch_out_of_turn_is_refused},
+      {"a reader has one zstd context, and says when there is no memory for it",
+       test_a_reader_has_one_context})
