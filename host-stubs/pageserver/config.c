@@ -119,32 +119,6 @@ static int check_keys(const struct toml_doc *doc, struct zs_error *e)
     return ZS_OK;
 }
 
-static int join_destinations(const struct toml_doc *doc, char **out, struct zs_error *e)
-{
-    CLEANUP(free_ptr) const char *const *list = NULL;
-    size_t n = 0;
-    TRY(toml_get_strings(doc, TOML_PATH("allow_destinations"), &list, &n, e));
-    if (list == NULL && !toml_has(doc, TOML_PATH("allow_destinations")))
-        return ZS_OK;
-    if (list == NULL)
-        n = 0;
-    size_t len = 1;
-    for (size_t i = 0; i < n; i++) {
-        if (list[i][0] == '\0' || strpbrk(list[i], " \t\r\n") != NULL)
-            return toml_refuse(doc, TOML_PATH("allow_destinations"), e,
-                               "a destination is empty or has a blank in it");
-        len += strlen(list[i]) + 1;
-    }
-    char *text = calloc(1, len);
-    if (text == NULL)
-        return error_memory(e);
-    char *at = text;
-    for (size_t i = 0; i < n; i++)
-        at += sprintf(at, "%s%s", i > 0 ? " " : "", list[i]);
-    *out = text;
-    return ZS_OK;
-}
-
 static int check_together(const struct config *c, struct zs_error *e)
 {
     if ((c->tls_cert == NULL) != (c->tls_key == NULL))
@@ -164,7 +138,7 @@ static int read_doc(struct config *c, struct zs_error *e)
     TRY(get_count(doc, "port", 0, 65535, &port, e));
     TRY(toml_get_strings(doc, TOML_PATH("modules"), &c->modules, &c->nmodules, e));
     TRY(toml_get_string(doc, TOML_PATH("transport_dir"), &c->transport_dir, e));
-    TRY(join_destinations(doc, &c->allow_destinations, e));
+    TRY(toml_get_words(doc, TOML_PATH("allow_destinations"), &c->allow_destinations, e));
     TRY(toml_get_bool(doc, TOML_PATH("allow_unix_sockets"), &c->allow_unix_sockets, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_dir"), &c->tls_dir, e));
     TRY(get_count(doc, "max_connections", 1, 10000, &c->max_connections, e));

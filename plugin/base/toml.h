@@ -65,6 +65,11 @@ int toml_get_bool(const struct toml_doc *t, const char *const *path, bool *out, 
 int toml_get_strings(const struct toml_doc *t, const char *const *path, const char *const **out,
                      size_t *n, struct zs_error *e);
 
+/* A list of strings without blanks in them, such as places, as one text with a blank between:
+ * from malloc, "" if the list is empty; 22023 if an item is empty or has a blank in it. */
+int toml_get_words(const struct toml_doc *t, const char *const *path, char **out,
+                   struct zs_error *e);
+
 /* The keys of the table at path, in byte order, in the same form. */
 int toml_get_keys(const struct toml_doc *t, const char *const *path, const char *const **out,
                   size_t *n, struct zs_error *e);

@@ -23,33 +23,14 @@ static void settings_fini(struct settings *s)
     free(s->destinations);
 }
 
-static int join(const char *const *list, size_t n, char **out, struct zs_error *e)
-{
-    size_t len = 0;
-    CLEANUP(file_close) FILE *f = open_memstream(out, &len);
-    if (f == NULL)
-        return error_memory(e);
-    for (size_t i = 0; i < n; i++)
-        (void)fprintf(f, "%s%s", i == 0 ? "" : " ", list[i]);
-    int rc = fclose(f);
-    f = NULL;
-    /* Without memory there is no text, and nothing that says so; no list would allow all. */
-    return rc != 0 || *out == NULL ? error_memory(e) : ZS_OK;
-}
-
 static int settings_load(const struct repo *repo, struct settings *s, struct zs_error *e)
 {
     char path[PATH_MAX];
-    const char *const *list = NULL;
-    size_t n = 0;
     bool missing = false;
     TRY(repo_path(repo, "pageserver.toml", path, e));
     if (toml_load(path, &s->doc, &missing, e) != ZS_OK)
         return missing ? ZS_OK : ZS_FAIL;
-    TRY(toml_get_strings(s->doc, TOML_PATH("allow_destinations"), &list, &n, e));
-    int rc = list == NULL ? ZS_OK : join(list, n, &s->destinations, e);
-    free((void *)list);
-    return rc;
+    return toml_get_words(s->doc, TOML_PATH("allow_destinations"), &s->destinations, e);
 }
 
 static const char *setting(void *self, const char *name)

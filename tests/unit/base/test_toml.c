@@ -66,6 +66,39 @@ static void test_missing_is_no_error_and_leaves_the_default(void)
     CU_ASSERT(toml_line(t, TOML_PATH("a", "b")) == 1 && toml_line(t, TOML_PATH("c")) == 0);
 }
 
+/* No list and an empty one are two things: anywhere and nowhere, where it lists what is allowed. */
+static void test_a_list_of_words_is_one_text(void)
+{
+    static const struct {
+        const char *text, *words, *says;
+    } cases[] = {
+        {"", NULL, NULL},
+        {"l = []", "", NULL},
+        {"l = ['a']", "a", NULL},
+        {"l = ['a', \"b/8\", '*.c:1']", "a b/8 *.c:1", NULL},
+        {"\nl = ['a', '']", NULL, "x.toml, line 2: an item of \"l\" is empty or has a blank in it"},
+        {"l = ['a b']", NULL, "x.toml, line 1: an item of \"l\" is empty or has a blank in it"},
+        {"l = [\"a\\n\"]", NULL, "is empty or has a blank"},
+        {"l = ['a', 1]", NULL, "must be a list of strings"},
+        {"l = 'a'", NULL, "must be a list of strings"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        CLEANUP(toml_free_ptr) struct toml_doc *t = parse(cases[i].text);
+        CLEANUP(free_ptr) char *words = NULL;
+        int rc = toml_get_words(t, TOML_PATH("l"), &words, &e);
+        if (cases[i].says == NULL) {
+            ASSERT_OK(rc);
+            CU_ASSERT((words == NULL) == (cases[i].words == NULL));
+            if (words != NULL && cases[i].words != NULL)
+                ASSERT_TEXT(words, cases[i].words);
+        } else {
+            ASSERT_FAILS(rc, ZS_BAD_VALUE);
+            CU_ASSERT(words == NULL && strstr(e.message, cases[i].says) != NULL);
+        }
+    }
+}
+
 static void test_wrong_values_are_named_with_their_line(void)
 {
     struct zs_error e = {0};
@@ -251,6 +284,8 @@ static void test_a_file_is_loaded_or_said_to_be_missing(void)
 }
 
 SUITE("base/toml", {"values of any notation are read", test_values_of_any_notation_are_read},
+      {"a list of words is one text, and an empty one is not none",
+       test_a_list_of_words_is_one_text},
       {"missing is no error and leaves the default",
        test_missing_is_no_error_and_leaves_the_default},
       {"wrong values are named with their line", test_wrong_values_are_named_with_their_line},
