@@ -25,7 +25,8 @@ static int send_branch(struct serve *s, struct zs_error *e)
                            .inline_batches = s->module->inline_batches,
                            .progress = &s->progress};
     TRY(send_run(&job, &state, &outcome, e));
-    return conn_finish(&s->conn, e);
+    serve_finish(s);
+    return ZS_OK;
 }
 
 int branch_pull(void *self, const struct zs_session *session, const char *args, struct zs_error *e)

@@ -21,7 +21,8 @@ static int receive(struct serve *s, struct zs_error *e)
                               .transfer = s->transfer,
                               .progress = &s->progress};
     TRY(receive_run(&job, &state, true, &outcome, e));
-    return conn_finish(&s->conn, e);
+    serve_finish(s);
+    return ZS_OK;
 }
 
 int branch_push(void *self, const struct zs_session *session, const char *args, struct zs_error *e)

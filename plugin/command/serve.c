@@ -69,6 +69,12 @@ int serve_channel(struct serve *s, struct zs_error *e)
     return conn_check(&s->conn, s->module->host.name, e);
 }
 
+void serve_finish(struct serve *s)
+{
+    struct zs_error unheard = {0};
+    (void)conn_finish(&s->conn, &unheard);
+}
+
 void serve_close(struct serve *s)
 {
     conn_close(&s->conn);

@@ -26,6 +26,10 @@ int serve_open(struct serve *s, const char *command, void *module, const struct 
 /* Turn the session into a channel. */
 int serve_channel(struct serve *s, struct zs_error *e);
 
+/* The outcome is known, and on both sides: a peer that closes right behind the last message
+ * makes no failure of it. */
+void serve_finish(struct serve *s);
+
 void serve_close(struct serve *s);
 
 #endif

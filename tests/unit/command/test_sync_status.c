@@ -123,6 +123,45 @@ static void test_what_is_wrong_is_said_before_anyone_connects(void)
     world_close(&w);
 }
 
+/* Who called may be gone right behind the last message: what it asked for is done all the same. */
+static void test_a_transfer_is_done_though_its_end_is_not_heard(void)
+{
+    static const struct {
+        const char *line, *far;
+        char near_side;
+    } ways[] = {{"perform_push main stub://b", "branch_push", 'a'},
+                {"perform_pull main stub://a", "branch_pull", 'b'},
+                {"perform_verify main stub://b", "branch_verify", 'a'}};
+    static const enum stub_fault_kind kinds[] = {STUB_FAULT_FAIL, STUB_FAULT_FAIL_AFTER};
+    for (size_t i = 0; i < 6; i++) {
+        struct world w;
+        struct client c;
+        world_open(&w);
+        branch_make(&w.a, "main");
+        grow(&w.a, "main", 1, 30);
+        if (i % 3 == 2)
+            RUN_OK(&w.a, ways[0].line, "absent");
+        struct side *near = side_of(&w, ways[i % 3].near_side);
+        struct side *far = near == &w.a ? &w.b : &w.a;
+        stub_faults_arm(&w.far_net, &(struct stub_fault){
+                                        .operation = "finish", .nth = 1, .kind = kinds[i / 3]});
+        stub_network_faults(w.net, NULL, &w.far_net);
+        client_open(&c);
+        client_run(&c, near, ways[i % 3].line);
+        assert_ok(c.rc, &c.e, ways[i % 3].line, __FILE__, __LINE__);
+        CU_ASSERT(stub_faults_fired(&w.far_net));
+        stub_network_faults(w.net, NULL, NULL);
+        client_close(&c);
+        client_open(&c);
+        client_run(&c, far, "sync_status");
+        ASSERT_TEXT(cell(&c, "command"), ways[i % 3].far);
+        ASSERT_TEXT(cell(&c, "state"), "done");
+        ASSERT_TEXT(cell(&c, "error"), "(null)");
+        client_close(&c);
+        world_close(&w);
+    }
+}
+
 static void test_roles_are_the_least_that_each_command_needs(void)
 {
     static const struct {
@@ -151,5 +190,7 @@ SUITE("command/sync_status", {"rows tell of both sides", test_rows_tell_of_both_
       {"failures stay to be seen", test_failures_stay_to_be_seen},
       {"what is wrong is said before anyone connects",
        test_what_is_wrong_is_said_before_anyone_connects},
+      {"a transfer is done though its end is not heard",
+       test_a_transfer_is_done_though_its_end_is_not_heard},
       {"roles are the least that each command needs",
        test_roles_are_the_least_that_each_command_needs})
