@@ -13,8 +13,18 @@
  *     command->run(session, args) ...                      concurrently, one per session
  *     module->fini()                                       once, alone; no session is running
  *
+ * If init fails, the host forgets the commands that it added by then and does not
+ * call fini: the module has freed what it made.
+ *
  * A loaded module is never unmapped.  A new build of it is loaded from a new
  * real path; its commands take the place of the old one's for sessions to come.
+ * The old one's fini follows when its last session has ended.  What the host took
+ * from it has to change hands by then, in this order: seal and close each zs_writer
+ * (from there on nothing is noted), init the new module, let its commands serve, open
+ * the writers on the new one with the LSN of that last seal, or of last_valid_lsn if
+ * something was written in between, which is then a gap; close what is open of the old
+ * recording_store, and ask the new module for its own.  A writer that stays open on
+ * the old module notes for nobody: a snapshot of the new one knows only what is sealed.
  *
  * Before init the host refuses, in one sentence that names the file, what it
  * has and what is needed: a struct_size below ZS_MODULE_SIZE_V1 or above 64 KiB,
@@ -155,6 +165,13 @@ struct zs_host {
  *         writer_sealed(1), or (0) if that failed
  *     writer_close                                           before fini
  *
+ * History.  A store that keeps digests keeps a point for each commit and for each seal, and
+ * these for good.  Between two seals last_valid_lsn may move without one: snapshot_history
+ * then begins with a point made for the moment, the snapshot's own state (store.h), which
+ * nobody keeps.  What that costs: a peer that got the branch at such a state is told apart
+ * later by a pass over the branch in place of a look, and not at all below gc_cutoff_lsn; a
+ * transfer to there that was cut off starts again once its lease (lease_timeout) has ended.
+ *
  * The blobs are kept and removed as those of a commit (struct zs_commit) and are read again
  * by the store's blob_read, as of a snapshot.  They are an epoch: what changed in (the seal
  * before, upto_lsn].  A snapshot between two seals is served from memory.
@@ -194,7 +211,8 @@ struct zs_module {
     /* The host's own store with a change map kept on the way: a host whose own writers
      * ingest through this table pays for an increment what changed.  What is written
      * past it is found all the same, by a scan.  Good from init to fini; NULL if the host's store
-     * lacks ZS_STORE_BLOBS. */
+     * lacks ZS_STORE_BLOBS.  Its snapshots, iterators and ingests are its own: one of them is
+     * never handed to the host's own table, nor the other way round. */
     const struct zs_store *(*recording_store)(void *self);
 
     /* The host has deleted a branch: what the module keeps of it, a snapshot for a

@@ -31,6 +31,16 @@
  *      between; what was neither committed nor synced as a stage is gone, and its
  *      space given back by the next start.
  *
+ * A branch that is deleted, which only the host can do: open snapshots and their iterators
+ * go on to show what they did, and its space goes when the last is closed.  While an ingest
+ * is open on it the deletion is refused (55006); a host that cannot refuse lets the ingest's
+ * next call fail (40001).  A branch_verify that runs goes on, without faults for what is
+ * gone.  Its stage goes with it.  Afterwards the host tells branch_gone (host.h).
+ *
+ * What the module does: it reads a branch (snapshots, blobs, lists) while the same thread has
+ * an ingest open on it, so that no lock may be held from begin to close.  A visitor calls
+ * nothing of the store, which may hold a lock while it lists.
+ *
  * Threads: the functions that take `self` may be called from any thread at the
  * same time.  A snapshot may be shared by several iterators in several threads;
  * every other handle is used by one thread at a time and may move.
@@ -127,7 +137,10 @@ struct zs_blob {
 };
 
 /* How an ingest ends.  22023 if its LSNs or points do not fit the ingest, a record that
- * was put above upto_lsn among them: it would become visible with a later commit. */
+ * was put above upto_lsn among them: it would become visible with a later commit.
+ * upto_lsn == base_lsn without a record is legal: blobs alone change (a change map that is made
+ * anew), `end` is what the branch has, and the history gets no second point for it.
+ * A store without ZS_STORE_DIGEST does not look at sum, points, or the digest of end. */
 struct zs_commit {
     uint32_t struct_size;
     uint32_t npoints;
@@ -193,7 +206,9 @@ struct zs_store {
     void (*snapshot_close)(struct zs_snapshot *snapshot);
 
     /* The history of the snapshot: the end of every commit and the points that came with
-     * it, all of them kept.  Newest first: up to n points with
+     * it, all of them kept.  None is thinned: the module thins what it sends, and one that
+     * is gone costs a peer that stands there a pass over the branch, or, below
+     * gc_cutoff_lsn, its increment.  Newest first: up to n points with
      * lsn <= upto_lsn.  The first one with upto_lsn = last_valid_lsn is the
      * snapshot's own state, if it is not empty.  *count tells how many were
      * filled; fewer than n means that there are no more.  0 points without
@@ -308,7 +323,8 @@ struct zs_store {
      * is on the disk, past any cache, and compare every checksum.  Each fault is a
      * sentence that names the file.  Faults are no failure, and nothing is changed: a
      * damaged stage stays.  Takes as long as reading does; `cancel` (NULL: none) is
-     * looked at on the way (57014).  A branch that does not exist has no faults. */
+     * looked at on the way (57014).  A branch that does not exist has no faults.
+     * (The command branch_verify is something else: a peer's half of a comparison.) */
     int32_t (*branch_verify)(void *self, const char *branch, const struct zs_cancel *cancel,
                              zs_fault_visit visit, void *context, struct zs_error *e);
 

@@ -50,12 +50,19 @@ struct zs_transport_host {
 };
 
 /* Where to go and what to run there.  All lifetime CALL but `cancel`, which
- * outlives the channel. */
+ * outlives the channel.
+ *
+ * The command is one line of ASCII, 0x20 to 0x7e, of ZS_COMMAND_MAX bytes at most, without a
+ * `;` at its end: a query of the far server, whole, with its own quoting (branch_push,
+ * branch_pull, branch_verify and their arguments).  It goes there as it is, and holds no secret.
+ * The far server runs it as the user that the URI logs in, with that user's role: write
+ * for branch_push, read for the other two. */
+#define ZS_COMMAND_MAX 65536u
 struct zs_connect {
     uint32_t struct_size;
     uint32_t reserved;
     const char *uri;         /* as the user gave it, secrets included */
-    const char *command;     /* one line: what the far server is to run */
+    const char *command;     /* what the far server is to run; see below */
     const char *application; /* who is calling, for the far server's log: "zenith-sync" */
     const struct zs_cancel *cancel;
 };

@@ -22,6 +22,9 @@
  *              Members are only ever appended.  The reader zeroes its own copy
  *              and takes the smaller of both sizes: what the other side did not
  *              know is 0 or NULL here.  No such struct has tail padding.
+ *              In a struct that is handed in to be filled (info, state, a
+ *              channel) the caller has set struct_size to the room there is; the
+ *              filler writes no more than that, and sets it to what it filled.
  *   Shapes     No enum, bool, bit-field, long or va_list crosses the border.
  *              Text is UTF-8, NUL-terminated.  The ABI is for 64-bit machines.
  *   Control    No longjmp, C++ exception, exit or abort crosses the border.
@@ -116,7 +119,10 @@ struct zs_record {
  * caller, set once where the failure arises, passed up untouched and shown to
  * the client as it is.  Texts are whole sentences without a trailing newline,
  * cut at the array's end if longer, and hold no password.  Also the shape of a
- * notice (sqlstate 00000).  Frozen: never grows. */
+ * notice (sqlstate 00000).  `retry` is for whoever repeats commands by itself, a
+ * host with a scheduler; the module sets it and acts on none, and it does not
+ * travel: from a far server's error it is made anew by the SQLSTATE.
+ * Frozen: never grows. */
 struct zs_error {
     char sqlstate[6];  /* 5 characters and NUL; "" is "no error" */
     uint8_t retry;     /* ZS_RETRY_* */
@@ -191,7 +197,8 @@ struct zs_channel {
     /* Hand over one message; the buffer is the caller's again on return.  May
      * wait for the network, and then goes on accepting incoming messages, so
      * that two sides that both send cannot stop each other for ever: it keeps at least
-     * 16 MiB of them for recv, and fails (53400) when more pile up.  A failure that the
+     * 16 MiB of them for recv, framing included, and fails (53400) when more pile up,
+     * nothing can be sent, and no other thread is in recv.  A failure that the
      * far side reported comes here or in the next recv. */
     int32_t (*send)(void *self, const void *msg, uint64_t len, struct zs_error *e);
 

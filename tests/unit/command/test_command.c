@@ -1,6 +1,10 @@
 /* test_command.c - commands in the sessions that a host may make: older, newer, with less. */
 #include "fixture.h"
 
+#include "wire/control.h"
+
+#include <zenith-sync/transport.h>
+
 /* One session of a host's own making, with what a newer host.h may append. */
 struct odd_session {
     struct zs_session session;
@@ -134,9 +138,38 @@ static void test_a_peer_without_a_name_or_a_stream(void)
     world_close(&w);
 }
 
+/* What transport.h promises of the command that a transport hands on: the longest there is. */
+static void test_a_command_for_a_far_server_is_short_and_printable(void)
+{
+    struct zs_error e = {0};
+    struct state_message state = {.exists = true, .digests = true, .encodings = UINT32_MAX};
+    static char line[2 * ZS_COMMAND_MAX];
+    CLEANUP(free_ptr) char *json = NULL;
+    const struct zs_point widest = {UINT64_MAX, {UINT64_MAX, UINT64_MAX}, UINT64_MAX, UINT64_MAX};
+    memset(state.branch, '~', ZS_BRANCH_NAME_MAX);
+    memset(&state.timeline, 0xff, sizeof state.timeline);
+    state.last = widest;
+    for (state.points.count = 0; state.points.count < CONTROL_MAX_POINTS; state.points.count++) {
+        state.points.at[state.points.count] = widest;
+        state.points.at[state.points.count].lsn -= state.points.count;
+    }
+    state.resume = (struct resume_point){
+        .present = true, .to = widest, .lsn = UINT64_MAX, .sum = widest.digest, .records = 1};
+    ASSERT_OK(state_encode(&state, &json, &e));
+    size_t used = (size_t)sprintf(line, "branch_verify ");
+    CU_ASSERT(argument_quote(line, sizeof line, &used, state.branch));
+    used += (size_t)sprintf(line + used, " %s ", timeline_text(state.timeline).s);
+    CU_ASSERT(argument_quote(line, sizeof line, &used, json));
+    CU_ASSERT(used > 4000 && used <= ZS_COMMAND_MAX);
+    for (size_t i = 0; i < used; i++)
+        CU_ASSERT(line[i] >= 0x20 && line[i] <= 0x7e);
+}
+
 SUITE("command/command",
       {"a session that lacks something is told what",
        test_a_session_that_lacks_something_is_told_what},
       {"a token that cannot be asked is refused", test_a_token_that_cannot_be_asked_is_refused},
       {"a session may have no token, user, peer or stream", test_what_a_session_may_leave_away},
-      {"a peer without a name or a stream is told", test_a_peer_without_a_name_or_a_stream})
+      {"a peer without a name or a stream is told", test_a_peer_without_a_name_or_a_stream},
+      {"a command for a far server is short and printable",
+       test_a_command_for_a_far_server_is_short_and_printable})
