@@ -51,6 +51,7 @@ struct channel {
     uint8_t *input, *message; /* what was read; what recv handed out */
     size_t have, room;        /* in input */
     int ended;                /* input is at its end */
+    int receiving;            /* a thread is in recv, and makes room in input */
 };
 
 __attribute__((format(printf, 4, 5))) static int32_t fail(struct zs_error *e, const char *sqlstate,
@@ -153,12 +154,16 @@ static int32_t send_bytes(struct channel *c, const uint8_t *data, uint64_t len, 
             continue;
         /* It may be waiting for us to read before it reads on. */
         (void)pthread_mutex_lock(&c->lock);
+        int full = c->have == INPUT_MAX, receiving = c->receiving;
         int32_t rc = read_input(c, e);
-        int full = c->ended || c->have == INPUT_MAX;
+        int idle = c->ended || c->have == INPUT_MAX;
         (void)pthread_mutex_unlock(&c->lock);
         if (rc != ZS_OK)
             return rc;
-        if (full && (ready & POLLOUT) == 0) /* nothing to read that would wake us: no spinning */
+        if (full && !receiving && (ready & POLLOUT) == 0) /* types.h, send */
+            return fail(e, ZS_LIMIT_EXCEEDED, "See what the program waits for.",
+                        "the program sends and does not read: %u bytes from it wait", INPUT_MAX);
+        if (idle && (ready & POLLOUT) == 0) /* nothing to read that would wake us: no spinning */
             (void)poll(NULL, 0, TICK_MS / 10);
     }
     return ZS_OK;
@@ -228,10 +233,9 @@ static int32_t take_frame(struct channel *c, const void **msg, uint64_t *len, st
     return ZS_RECV_MESSAGE;
 }
 
-static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, uint64_t *len,
-                            struct zs_error *e)
+static int32_t receive(struct channel *c, int32_t timeout_ms, const void **msg, uint64_t *len,
+                       struct zs_error *e)
 {
-    struct channel *c = self;
     int64_t until = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
     for (;;) {
         (void)pthread_mutex_lock(&c->lock);
@@ -244,6 +248,23 @@ static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, ui
         if (wait_tick(c, POLLIN, left > TICK_MS ? TICK_MS : (int)left, &ready, e) != ZS_OK)
             return ZS_RECV_ERROR;
     }
+}
+
+static void say_receiving(struct channel *c, int receiving)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->receiving = receiving;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, uint64_t *len,
+                            struct zs_error *e)
+{
+    struct channel *c = self;
+    say_receiving(c, 1);
+    int32_t rc = receive(c, timeout_ms, msg, len, e);
+    say_receiving(c, 0);
+    return rc;
 }
 
 static int32_t channel_finish(void *self, struct zs_error *e)
