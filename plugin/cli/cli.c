@@ -324,7 +324,8 @@ static int run_command(struct cli *c)
     return rc == CLI_USAGE ? EXIT_USAGE : exit_status(e.sqlstate);
 }
 
-/* libpq takes settings from PG* variables; our own connection is to be what it is. */
+/* libpq takes what it is not told from PG* variables: they may have no say in the connection to
+ * our server, nor in those of a server that is started from here. */
 static int clear_environment(void)
 {
     for (char **v = environ; v != NULL && *v != NULL;) {

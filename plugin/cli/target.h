@@ -1,4 +1,4 @@
-/* target.h - ORIGIN[:FAR_BRANCH] taken apart, and arguments quoted for the server.
+/* target.h - ORIGIN[:FAR_BRANCH] taken apart, what an origin may be called, how a URI begins.
  * Pure.  Threads: any. */
 #ifndef ZS_CLI_TARGET_H
 #define ZS_CLI_TARGET_H

@@ -1,4 +1,4 @@
-/* perform.h - what perform_push and perform_pull do around their half.
+/* perform.h - what perform_push, perform_pull and perform_verify do around their half.
  * Threads: the session's. */
 #ifndef ZS_COMMAND_PERFORM_H
 #define ZS_COMMAND_PERFORM_H

@@ -1,4 +1,4 @@
-/* serve.h - what branch_push and branch_pull do around their half: a peer calls.
+/* serve.h - what branch_push, branch_pull and branch_verify do around their half: a peer calls.
  * Threads: the session's. */
 #ifndef ZS_COMMAND_SERVE_H
 #define ZS_COMMAND_SERVE_H

@@ -76,7 +76,7 @@ void conn_release(struct conn *c, void *kept);
 /* The message must be of this type: 08P01 names both. */
 int message_expect(const struct message *m, enum message_type type, struct zs_error *e);
 
-/* "OFFER", or "'x' (0x78)"; for messages to people. */
+/* "OFFER", for messages to people; NULL: there is no such type. */
 const char *message_name(enum message_type type);
 
 int conn_finish(struct conn *c, struct zs_error *e);
