@@ -97,14 +97,12 @@ static int start(struct module *m, const struct zs_host *host, struct zs_error *
     TRY(registry_open(&m->transport_host, &m->sync.transports, e));
     const char *dir = host->setting(host->self, "transport_dir");
     struct zs_error refusal = {0};
-    if (dir != NULL && registry_load_dir(m->sync.transports, dir, &refusal) != ZS_OK) {
-        if (error_is(&refusal, ZS_OUT_OF_MEMORY)) { /* not the transport's fault: load again */
-            *e = refusal;
-            return ZS_FAIL;
-        }
-        /* One bad transport must not take the others along, nor this host's own commands;
-         * who asks for its scheme is told that nobody takes it. */
-        host->log(host->self, ZS_LOG_WARNING, refusal.message);
+    /* One bad transport, which the registry logs, must not take the others along, nor this host's
+     * own commands; who asks for its scheme is told that nobody takes it. */
+    if (dir != NULL && registry_load_dir(m->sync.transports, dir, &refusal) != ZS_OK &&
+        error_is(&refusal, ZS_OUT_OF_MEMORY)) { /* not the transport's fault: load again */
+        *e = refusal;
+        return ZS_FAIL;
     }
     return command_table_register(&m->sync, host, e);
 }

@@ -292,6 +292,7 @@ int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e)
     int n = scandir(dir, &names, is_shared_object, by_name);
     if (n < 0) {
         error_errno(e, errno, "the transports' folder %s cannot be read", dir);
+        log_refusal(r, e);
         return error_hint(e, "Set transport_dir to the folder that holds libpq.so.");
     }
     int rc = ZS_OK;

@@ -32,9 +32,9 @@ int registry_load_file(struct registry *r, const char *path, struct zs_error *e)
 
 /* Load every *.so of a folder in name order.  A folder that is missing is an error;
  * an empty one is not.  One bad file does not keep the others out: each refusal is
- * logged, the other files are loaded, and the call fails with the first refusal (or, if
- * memory was short for one, with 53200, which is no file's fault); a caller may stop
- * there, or go on with what is loaded. */
+ * logged, the folder's too, the other files are loaded, and the call fails with the first refusal
+ * (or, if memory was short for one, with 53200, which is no file's fault); a caller may stop there,
+ * or go on with what is loaded. */
 int registry_load_dir(struct registry *r, const char *dir, struct zs_error *e);
 
 /* The transport for the URI's scheme.  22023 if there is no scheme in it, 0A000 if

@@ -7,8 +7,10 @@
 #include "stub/stub_host.h"
 #include "stub/stub_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct zs_module *zenith_sync_module_v1(void);
 
@@ -16,6 +18,7 @@ static struct {
     const char *named, *value; /* a setting; NULL: none */
     const char *dir;
     int commands, refuse_at; /* the n-th command_add fails; 0: none */
+    int lines;               /* that were logged */
     char logged[600];
 } host_has;
 
@@ -31,6 +34,7 @@ static void log_line(void *self, uint32_t level, const char *line)
 {
     (void)self;
     CU_ASSERT(level == ZS_LOG_WARNING);
+    host_has.lines++;
     (void)stpncpy(host_has.logged, line, sizeof host_has.logged - 1);
 }
 
@@ -177,8 +181,37 @@ static void test_settings(void)
             CU_ASSERT(strstr(e.message, name) != NULL && e.hint[0] != '\0');
         }
         CU_ASSERT(strstr(host_has.logged, cases[i / 3].logged) != NULL);
+        CU_ASSERT(host_has.lines == (cases[i / 3].logged[0] != '\0'));
         stub_store_close(store);
     }
+}
+
+/* Each file that is no transport has one line in the log, and the others are not kept out. */
+static void test_a_transport_that_is_refused_is_logged_once(void)
+{
+    struct zs_error e = {0};
+    struct stub_store *store = NULL;
+    char dir[] = "/tmp/zs_test_plugin.XXXXXX";
+    CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
+    for (int n = 0; n < 2; n++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "%s/%d.so", dir, n);
+        FILE *f = fopen(path, "we");
+        CU_ASSERT_FATAL(f != NULL);
+        (void)fclose(f);
+    }
+    ASSERT_OK(stub_store_open(0, &store, &e));
+    struct zs_host host = good_host(store);
+    host_has.dir = dir;
+    ASSERT_OK(try_host(&host, &e));
+    CU_ASSERT_EQUAL(host_has.lines, 2);
+    stub_store_close(store);
+    for (int n = 0; n < 2; n++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "%s/%d.so", dir, n);
+        (void)unlink(path);
+    }
+    (void)rmdir(dir);
 }
 
 static void test_a_command_that_is_taken_ends_it(void)
@@ -218,6 +251,8 @@ static void test_the_recording_store_is_for_hosts_that_keep_blobs(void)
 SUITE("plugin",
       {"a host that lacks something is told what", test_a_host_that_lacks_something_is_told_what},
       {"settings are read, and one that is none is refused", test_settings},
+      {"a transport that is refused is logged once",
+       test_a_transport_that_is_refused_is_logged_once},
       {"a command that is taken ends it", test_a_command_that_is_taken_ends_it},
       {"the recording store is for hosts that keep blobs",
        test_the_recording_store_is_for_hosts_that_keep_blobs})

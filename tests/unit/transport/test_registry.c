@@ -395,6 +395,7 @@ static void test_folders(void)
     (void)rmdir(dir);
     ASSERT_FAILS(registry_load_dir(r, dir, &e), ZS_IO_ERROR);
     CU_ASSERT(strstr(e.message, dir) != NULL && e.hint[0] != '\0');
+    CU_ASSERT(strstr(seen.logged, e.message) != NULL);
     registry_close(r);
 }
 
