@@ -140,6 +140,14 @@ void arguments_fini(struct arguments *a)
     *a = (struct arguments){0};
 }
 
+int arguments_none(const char *text, const char *command, struct zs_error *e)
+{
+    if (text[0] == '\0')
+        return ZS_OK;
+    error_set(e, ZS_SYNTAX_ERROR, "%s takes no arguments", command);
+    return error_hint(e, "Type just: %s", command);
+}
+
 int arguments_expect(const struct arguments *a, size_t least, size_t most, const char *usage,
                      struct zs_error *e)
 {

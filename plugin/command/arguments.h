@@ -33,6 +33,9 @@ struct arguments {
 int arguments_parse(const char *text, struct arguments *a, struct zs_error *e);
 void arguments_fini(struct arguments *a);
 
+/* For a command that takes none: 42601. */
+int arguments_none(const char *text, const char *command, struct zs_error *e);
+
 /* The number of words must be within bounds: 42601 with `usage` as the hint. */
 int arguments_expect(const struct arguments *a, size_t least, size_t most, const char *usage,
                      struct zs_error *e);

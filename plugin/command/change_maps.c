@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "command/command.h"
+#include "command/row.h"
 #include "model/branch_name.h"
 #include "model/lsn.h"
 #include "sync/cancel.h"
@@ -16,17 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct number {
-    char s[21];
-};
-
-static struct number number(uint64_t value)
-{
-    struct number n;
-    (void)snprintf(n.s, sizeof n.s, "%" PRIu64, value);
-    return n;
-}
 
 /* Names first: a store may hold a lock while it lists. */
 struct names {
@@ -74,13 +64,13 @@ static int write_row(const struct zs_session *session, const struct snapshot *s,
 {
     char ranges[GAPS_BYTES];
     struct lsn_text last = lsn_text(s->info.last_valid_lsn), from = lsn_text(c->from_lsn);
-    struct number epochs = number(c->epochs), bytes = number(c->bytes), gaps = number(c->ngaps);
+    struct number_text epochs = number_text(c->epochs), bytes = number_text(c->bytes),
+                       gaps = number_text(c->ngaps);
     write_gaps(c, ranges);
     const char *const row[] = {
         s->info.name, last.s, c->epochs > 0 ? from.s : NULL, epochs.s,
         bytes.s,      gaps.s, c->ngaps > 0 ? ranges : NULL,  c->ngaps > 0 ? c->why : NULL};
-    return error_check(session->row(session->self, row, sizeof row / sizeof *row, e), e,
-                       "the session's row");
+    return row_write(session, row, sizeof row / sizeof *row, e);
 }
 
 int change_maps(void *self, const struct zs_session *session, const char *args, struct zs_error *e)
@@ -89,16 +79,12 @@ int change_maps(void *self, const struct zs_session *session, const char *args, 
                                           "bytes",  "gaps",           "gap_ranges", "reason"};
     const struct sync_module *module = self;
     CLEANUP(names_fini) struct names names = {0};
-    if (*args != '\0') {
-        error_set(e, ZS_SYNTAX_ERROR, "change_maps takes no arguments");
-        return error_hint(e, "Type just: change_maps");
-    }
+    TRY(arguments_none(args, "change_maps", e));
     if (store_has(&module->store, ZS_STORE_BLOBS))
         TRY(store_branch_list(&module->store, collect, &names, e));
     if (names.no_memory)
         return error_memory(e);
-    TRY(error_check(session->columns(session->self, columns, sizeof columns / sizeof *columns, e),
-                    e, "the session's columns"));
+    TRY(row_columns(session, columns, sizeof columns / sizeof *columns, e));
     for (size_t i = 0; i < names.n; i++) {
         CLEANUP(snapshot_close) struct snapshot s = {0};
         struct coverage coverage;
@@ -168,12 +154,9 @@ int change_map_rebuild(void *self, const struct zs_session *session, const char 
                         .context = &listener};
     TRY(rebuild_run(&r, e));
     struct lsn_text to = lsn_text(r.upto_lsn);
-    struct number epochs = number(r.epochs), bytes = number(r.map_bytes),
-                  records = number(r.records), left_out = number(r.left_out),
-                  ms = number((uint64_t)(clock_now_ns() - started_ns) / 1000000);
+    struct number_text epochs = number_text(r.epochs), bytes = number_text(r.map_bytes),
+                       records = number_text(r.records), left_out = number_text(r.left_out),
+                       ms = number_text((uint64_t)(clock_now_ns() - started_ns) / 1000000);
     const char *const row[] = {r.branch, to.s, epochs.s, bytes.s, records.s, left_out.s, ms.s};
-    TRY(error_check(session->columns(session->self, columns, sizeof columns / sizeof *columns, e),
-                    e, "the session's columns"));
-    return error_check(session->row(session->self, row, sizeof row / sizeof *row, e), e,
-                       "the session's row");
+    return row_only(session, columns, row, sizeof columns / sizeof *columns, e);
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/perform.h"
+#include "command/row.h"
 #include "command/verify.h"
 #include "model/key.h"
 #include "model/lsn.h"
@@ -90,17 +91,6 @@ static int refuse(const struct perform *p, const struct compare_result *r, const
                       p->branch, p->far_branch);
 }
 
-struct number {
-    char s[21];
-};
-
-static struct number number(uint64_t value)
-{
-    struct number n;
-    (void)snprintf(n.s, sizeof n.s, "%" PRIu64, value);
-    return n;
-}
-
 static int tell_equal(const struct perform *p, const struct compare_result *r, struct zs_error *e)
 {
     static const char *const names[] = {"result",  "branch",   "far_branch", "from_lsn",
@@ -111,13 +101,12 @@ static int tell_equal(const struct perform *p, const struct compare_result *r, s
     struct lsn_text from = lsn_text(r->from_lsn), to = lsn_text(r->to_lsn),
                     near = lsn_text(r->near_lsn), far = lsn_text(r->far_lsn);
     struct hex_text digest = digest_text(r->sum);
-    struct number records = number(r->records), bytes = number(r->bytes),
-                  wire = number(p->conn.sent_bytes + p->conn.received_bytes),
-                  ms = number((uint64_t)(clock_now_ns() - p->started_ns) / 1000000);
+    struct number_text records = number_text(r->records), bytes = number_text(r->bytes),
+                       wire = number_text(p->conn.sent_bytes + p->conn.received_bytes),
+                       ms = number_text((uint64_t)(clock_now_ns() - p->started_ns) / 1000000);
     const char *const row[COLUMNS] = {"equal", p->branch, p->far_branch, from.s,  to.s,   near.s,
                                       far.s,   digest.s,  records.s,     bytes.s, wire.s, ms.s};
-    TRY(error_check(s->columns(s->self, names, COLUMNS, e), e, "the session's columns"));
-    return error_check(s->row(s->self, row, COLUMNS, e), e, "the session's row");
+    return row_only(s, names, row, COLUMNS, e);
 }
 
 static int compare(struct perform *p, struct zs_error *e)

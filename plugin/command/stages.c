@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "command/command.h"
+#include "command/row.h"
 #include "model/branch_name.h"
 #include "model/lsn.h"
 #include "sync/resume.h"
@@ -63,21 +64,17 @@ int stages(void *self, const struct zs_session *session, const char *args, struc
 {
     const struct sync_module *module = self;
     CLEANUP(rows_fini) struct stage_rows all = {0};
-    if (*args != '\0') {
-        error_set(e, ZS_SYNTAX_ERROR, "stages takes no arguments");
-        return error_hint(e, "Type just: stages");
-    }
+    TRY(arguments_none(args, "stages", e));
     if (store_has(&module->store, ZS_STORE_RESUME))
         TRY(store_stage_list(&module->store, collect, &all, e));
     if (all.no_memory)
         return error_memory(e);
-    TRY(error_check(session->columns(session->self, columns, COLUMNS, e), e,
-                    "the session's columns"));
+    TRY(row_columns(session, columns, COLUMNS, e));
     for (size_t i = 0; i < all.n; i++) {
         const struct stage_row *r = &all.rows[i];
         const char *const row[COLUMNS] = {r->branch, r->from.s, r->to.s,
                                           r->bytes,  r->age,    r->percent[0] ? r->percent : NULL};
-        TRY(error_check(session->row(session->self, row, COLUMNS, e), e, "the session's row"));
+        TRY(row_write(session, row, COLUMNS, e));
     }
     return ZS_OK;
 }
@@ -91,6 +88,5 @@ int stage_drop(void *self, const struct zs_session *session, const char *args, s
     TRY(arguments_expect(&a, 1, 1, "stage_drop BRANCH", e));
     TRY(branch_name_check(a.words[0], e));
     TRY(store_stage_drop(&module->store, a.words[0], e));
-    TRY(error_check(session->columns(session->self, names, 1, e), e, "the session's columns"));
-    return error_check(session->row(session->self, a.words, 1, e), e, "the session's row");
+    return row_only(session, names, a.words, 1, e);
 }

@@ -2,10 +2,10 @@
  * Columns that are not known are NULL; no row holds a URI's secrets. */
 #include "base/error.h"
 #include "command/command.h"
+#include "command/row.h"
 #include "model/lsn.h"
 #include "sync/cancel.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -22,17 +22,6 @@ struct visit {
     int rc;
 };
 
-struct number {
-    char s[21];
-};
-
-static struct number number(uint64_t value)
-{
-    struct number n;
-    (void)snprintf(n.s, sizeof n.s, "%" PRIu64, value);
-    return n;
-}
-
 static const char *state_of(const struct transfer_facts *f)
 {
     if (f->ended_ns == 0)
@@ -43,11 +32,11 @@ static const char *state_of(const struct transfer_facts *f)
 static int write_row(void *context, const struct transfer_facts *f)
 {
     struct visit *v = context;
-    struct number id = number(f->id), records = number(f->records),
-                  total_records = number(f->total_records), bytes = number(f->bytes),
-                  total_bytes = number(f->total_bytes), wire = number(f->wire_bytes);
+    struct number_text id = number_text(f->id), records = number_text(f->records),
+                       total_records = number_text(f->total_records), bytes = number_text(f->bytes),
+                       total_bytes = number_text(f->total_bytes), wire = number_text(f->wire_bytes);
     int64_t end = f->ended_ns == 0 ? clock_now_ns() : f->ended_ns;
-    struct number ms = number((uint64_t)(end - f->started_ns) / 1000000);
+    struct number_text ms = number_text((uint64_t)(end - f->started_ns) / 1000000);
     struct lsn_text from = lsn_text(f->from_lsn), to = lsn_text(f->to_lsn);
     char started[32], error[640];
     time_t seconds = (time_t)(f->started_unix_ns / 1000000000);
@@ -75,21 +64,16 @@ static int write_row(void *context, const struct transfer_facts *f)
         ms.s,
         f->phase == PHASE_FAILED ? error : NULL,
     };
-    v->rc = error_check(v->session->row(v->session->self, row, COLUMNS, v->e), v->e,
-                        "the session's row");
+    v->rc = row_write(v->session, row, COLUMNS, v->e);
     return v->rc;
 }
 
 int sync_status(void *self, const struct zs_session *session, const char *args, struct zs_error *e)
 {
     const struct sync_module *module = self;
-    if (*args != '\0') {
-        error_set(e, ZS_SYNTAX_ERROR, "sync_status takes no arguments");
-        return error_hint(e, "Type just: sync_status");
-    }
+    TRY(arguments_none(args, "sync_status", e));
     struct visit visit = {.session = session, .e = e, .rc = ZS_OK};
-    TRY(error_check(session->columns(session->self, columns, COLUMNS, e), e,
-                    "the session's columns"));
+    TRY(row_columns(session, columns, COLUMNS, e));
     TRY(transfer_list_visit(module->transfers, write_row, &visit, e));
     return visit.rc;
 }

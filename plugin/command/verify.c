@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "command/row.h"
 #include "model/branch_name.h"
 #include "model/key.h"
 #include "model/lsn.h"
@@ -97,17 +98,6 @@ static int refuse(const char *branch, const struct verify_result *r, const struc
 
 /* ---- the command ------------------------------------------------------------------------ */
 
-struct number {
-    char s[21];
-};
-
-static struct number number(uint64_t value)
-{
-    struct number n;
-    (void)snprintf(n.s, sizeof n.s, "%" PRIu64, value);
-    return n;
-}
-
 static int tell_sound(const struct zs_session *s, const char *branch, const struct verify_result *r,
                       int64_t started_ns, struct zs_error *e)
 {
@@ -115,9 +105,9 @@ static int tell_sound(const struct zs_session *s, const char *branch, const stru
                                         "digest",  "records",     "bytes",
                                         "commits", "change_maps", "milliseconds"};
     enum { COLUMNS = sizeof names / sizeof *names };
-    struct number records = number(r->records), bytes = number(r->bytes),
-                  commits = number(r->intervals), epochs = number(r->epochs),
-                  ms = number((uint64_t)(clock_now_ns() - started_ns) / 1000000);
+    struct number_text records = number_text(r->records), bytes = number_text(r->bytes),
+                       commits = number_text(r->intervals), epochs = number_text(r->epochs),
+                       ms = number_text((uint64_t)(clock_now_ns() - started_ns) / 1000000);
     struct lsn_text last = lsn_text(r->last_lsn);
     struct hex_text digest = digest_text(r->digest);
     const char *const row[COLUMNS] = {r->exists ? "sound" : "absent",
@@ -129,8 +119,7 @@ static int tell_sound(const struct zs_session *s, const char *branch, const stru
                                       commits.s,
                                       epochs.s,
                                       ms.s};
-    TRY(error_check(s->columns(s->self, names, COLUMNS, e), e, "the session's columns"));
-    return error_check(s->row(s->self, row, COLUMNS, e), e, "the session's row");
+    return row_only(s, names, row, COLUMNS, e);
 }
 
 static int run(const struct sync_module *module, const struct zs_session *session,
