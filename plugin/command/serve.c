@@ -45,10 +45,8 @@ int serve_open(struct serve *s, const char *command, void *module, const struct 
         return error_hint(e, "A timeline id has 32 hex digits.");
     }
     TRY(check_call(s->json, s->branch, e));
-    s->transfer = transfer_begin(s->module->transfers, command, s->branch, session->peer);
-    if (s->transfer == NULL)
-        return error_memory(e);
-    TRY(transfer_own(s->transfer, session->user, e));
+    TRY(transfer_start(s->module->transfers, command, s->branch, session->peer, session->user,
+                       &s->transfer, e));
     s->progress = (struct progress){.session = NULL, .transfer = s->transfer};
     return ZS_OK;
 }

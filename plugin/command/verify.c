@@ -151,10 +151,8 @@ int verify(void *self, const struct zs_session *session, const char *args, struc
     TRY(arguments_expect(&a, 1, 1, "verify BRANCH [(progress off)]", e));
     TRY(verify_options_read(&a, &progress, e));
     TRY(branch_name_check(a.words[0], e));
-    struct transfer *transfer = transfer_begin(module->transfers, "verify", a.words[0], "");
-    if (transfer == NULL)
-        return error_memory(e);
-    TRY(transfer_own(transfer, session->user, e));
+    struct transfer *transfer = NULL;
+    TRY(transfer_start(module->transfers, "verify", a.words[0], "", session->user, &transfer, e));
     int rc = run(module, session, a.words[0], progress, transfer, e);
     transfer_end(transfer, rc == ZS_OK ? NULL : e);
     return rc;

@@ -123,6 +123,17 @@ int transfer_own(struct transfer *t, const char *user, struct zs_error *e)
     return ZS_FAIL;
 }
 
+int transfer_start(struct transfer_list *list, const char *command, const char *branch,
+                   const char *peer, const char *user, struct transfer **out, struct zs_error *e)
+{
+    struct transfer *t = transfer_begin(list, command, branch, peer);
+    if (t == NULL)
+        return error_memory(e);
+    TRY(transfer_own(t, user, e));
+    *out = t;
+    return ZS_OK;
+}
+
 void transfer_phase(struct transfer *t, enum transfer_phase phase)
 {
     pthread_mutex_lock(&t->list->lock);

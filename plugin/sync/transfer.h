@@ -58,6 +58,10 @@ struct transfer *transfer_begin(struct transfer_list *list, const char *command,
 /* Whose it is.  53400: that user has too many under way already; this one has ended then. */
 int transfer_own(struct transfer *t, const char *user, struct zs_error *e);
 
+/* Both, as a command does.  53200, 53400; *out is set on success alone. */
+int transfer_start(struct transfer_list *list, const char *command, const char *branch,
+                   const char *peer, const char *user, struct transfer **out, struct zs_error *e);
+
 void transfer_phase(struct transfer *t, enum transfer_phase phase);
 void transfer_range(struct transfer *t, enum verdict verdict, zs_lsn from_lsn, zs_lsn to_lsn,
                     uint64_t total_records, uint64_t total_bytes);

@@ -238,7 +238,25 @@ static void test_one_user_has_so_many_under_way(void)
     }
 }
 
+static void test_one_that_starts_is_somebodys_or_nobodys(void)
+{
+    struct zs_error e = {0};
+    struct transfer_list *list = NULL;
+    struct transfer *first = NULL, *second = NULL;
+    ASSERT_OK(transfer_list_open(&list, &e));
+    transfer_list_limit(list, 1);
+    ASSERT_OK(transfer_start(list, "branch_pull", "main", "far", "anna", &first, &e));
+    CU_ASSERT_FATAL(first != NULL && transfer_look(first).phase == PHASE_CONNECT);
+    ASSERT_FAILS(transfer_start(list, "branch_pull", "main", "far", "anna", &second, &e),
+                 ZS_LIMIT_EXCEEDED);
+    CU_ASSERT(second == NULL);
+    ASSERT_OK(transfer_start(list, "branch_pull", "main", "far", NULL, &second, &e));
+    transfer_list_close(list);
+}
+
 SUITE("sync/transfer", {"one user has so many under way", test_one_user_has_so_many_under_way},
+      {"one that starts is somebody's, or was nobody's",
+       test_one_that_starts_is_somebodys_or_nobodys},
       {"facts are told as they are", test_facts_are_told_as_they_are},
       {"names that are too long are cut", test_names_that_are_too_long_are_cut},
       {"running ones come first, and then the newest",
