@@ -8,23 +8,6 @@
 
 #define TICK_NS (50 * INT64_C(1000000))
 
-bool cancel_requested(const struct zs_cancel *cancel)
-{
-    if (cancel == NULL)
-        return false;
-    if (cancel->deadline_ns != 0 && clock_now_ns() >= cancel->deadline_ns)
-        return true;
-    return cancel->requested(cancel->self) != 0;
-}
-
-int cancel_check(const struct zs_cancel *cancel, struct zs_error *e)
-{
-    if (!cancel_requested(cancel))
-        return ZS_OK;
-    error_set(e, ZS_CANCELLED, "the transfer was cancelled");
-    return error_hint(e, "Nothing was changed; run the same command to start again.");
-}
-
 int cancel_sleep(const struct zs_cancel *cancel, int64_t ns, struct zs_error *e)
 {
     int64_t until = clock_now_ns() + ns;

@@ -1,4 +1,4 @@
-/* cancel.h - asking whether to stop, and a shield for the moment of commit.
+/* cancel.h - sleeping until a stop is asked for, and a shield for the moment of commit.
  * Flow: a host's session has the token; send and receive look at it per batch; what
  * connects gets the shield's token.
  *
@@ -9,6 +9,7 @@
 #ifndef ZS_SYNC_CANCEL_H
 #define ZS_SYNC_CANCEL_H
 
+#include "base/cancel.h"
 #include "base/clock.h"
 
 #include <stdatomic.h>
@@ -16,12 +17,6 @@
 #include <zenith-sync/types.h>
 
 #define SHIELD_GRACE_MS 10000
-
-/* Is a stop asked for?  A NULL token never is. */
-bool cancel_requested(const struct zs_cancel *cancel);
-
-/* ZS_OK, or 57014. */
-int cancel_check(const struct zs_cancel *cancel, struct zs_error *e);
 
 /* Sleep, but wake up for a request: 57014. */
 int cancel_sleep(const struct zs_cancel *cancel, int64_t ns, struct zs_error *e);

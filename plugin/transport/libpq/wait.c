@@ -7,25 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-static int cancelled(struct zs_error *e)
-{
-    error_set(e, ZS_CANCELLED, "the transfer was cancelled");
-    return error_hint(e, "Nothing was changed; run the same command to start again.");
-}
-
-int cancel_check(const struct zs_cancel *cancel, struct zs_error *e)
-{
-    if (cancel == NULL)
-        return ZS_OK;
-    if (cancel->requested(cancel->self) != 0)
-        return cancelled(e);
-    if (cancel->deadline_ns != 0 && clock_now_ns() >= cancel->deadline_ns) {
-        error_set(e, ZS_CANCELLED, "the transfer was cancelled: its time is up");
-        return error_hint(e, "Nothing was changed; run the same command again, with more time.");
-    }
-    return ZS_OK;
-}
-
 /* How long one poll may last: no longer than a tick, rounded up so as not to spin. */
 static int tick_ms(const struct zs_cancel *cancel, int64_t until_ns, int64_t now)
 {
@@ -59,7 +40,7 @@ int wait_ready(const struct zs_cancel *cancel, int64_t until_ns, struct pollfd *
         if (ready < 0 && errno != EINTR)
             return error_errno(e, errno, "could not wait for the network");
         if (ready > 0 && count > n && all[n].revents != 0)
-            return cancelled(e);
+            return cancel_fail(e);
         unsigned set = 0;
         for (unsigned i = 0; i < n; i++) {
             fds[i].revents = 0;

@@ -4,6 +4,7 @@
 #ifndef ZS_LIBPQ_WAIT_H
 #define ZS_LIBPQ_WAIT_H
 
+#include "base/cancel.h"
 #include "base/clock.h"
 
 #include <poll.h>
@@ -11,9 +12,6 @@
 
 #define WAIT_TICK_MS 100 /* a token without a descriptor is asked this often */
 #define WAIT_FDS_MAX 2
-
-/* 57014 if a stop is asked for or the deadline is past.  `cancel` may be NULL. */
-int cancel_check(const struct zs_cancel *cancel, struct zs_error *e);
 
 /* Wait until one of fds[n], n <= WAIT_FDS_MAX, is ready (revents are set), or until_ns
  * (CLOCK_MONOTONIC; 0 waits for ever) is past (all revents 0).

@@ -1,36 +1,9 @@
-/* test_cancel.c - tokens asked, waited for, and held back by a shield. */
+/* test_cancel.c - tokens waited for, and held back by a shield. */
 #include "../../support/suite.h"
 
 #include "base/error.h"
 #include "stub/stub_cancel.h"
 #include "sync/cancel.h"
-
-static void test_a_request_is_an_error_with_a_hint(void)
-{
-    struct zs_error e = {0};
-    struct stub_cancel c;
-    CU_ASSERT_FATAL(stub_cancel_init(&c, &e) == ZS_OK);
-    CU_ASSERT(!cancel_requested(NULL) && !cancel_requested(&c.token));
-    ASSERT_OK(cancel_check(NULL, &e));
-    ASSERT_OK(cancel_check(&c.token, &e));
-    stub_cancel_request(&c);
-    CU_ASSERT(cancel_requested(&c.token));
-    ASSERT_FAILS(cancel_check(&c.token, &e), ZS_CANCELLED);
-    CU_ASSERT(e.hint[0] != '\0' && e.retry == ZS_RETRY_RESUME);
-    stub_cancel_fini(&c);
-}
-
-static void test_a_deadline_counts_as_a_request(void)
-{
-    struct zs_error e = {0};
-    struct stub_cancel c;
-    CU_ASSERT_FATAL(stub_cancel_init(&c, &e) == ZS_OK);
-    c.token.deadline_ns = clock_now_ns() + INT64_C(3600000000000);
-    CU_ASSERT(!cancel_requested(&c.token));
-    c.token.deadline_ns = clock_now_ns() - 1;
-    CU_ASSERT(cancel_requested(&c.token));
-    stub_cancel_fini(&c);
-}
 
 static void test_a_sleep_ends_with_a_request(void)
 {
@@ -116,9 +89,7 @@ static void test_a_shield_over_nothing_never_asks(void)
     CU_ASSERT(!cancel_requested(&s.token));
 }
 
-SUITE("sync/cancel", {"a request is an error with a hint", test_a_request_is_an_error_with_a_hint},
-      {"a deadline counts as a request", test_a_deadline_counts_as_a_request},
-      {"a sleep ends with a request", test_a_sleep_ends_with_a_request},
+SUITE("sync/cancel", {"a sleep ends with a request", test_a_sleep_ends_with_a_request},
       {"a long sleep asks now and then", test_a_long_sleep_asks_now_and_then},
       {"a shield holds requests while it is up", test_a_shield_holds_requests_while_it_is_up},
       {"a shield holds a deadline too", test_a_shield_holds_a_deadline_too},
