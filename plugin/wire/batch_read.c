@@ -20,7 +20,7 @@ struct batch_reader {
     uint8_t *raw;              /* a decoded body, and values made whole */
     size_t raw_capacity;
     ZSTD_DCtx *zstd; /* made for the first batch that needs it */
-    uint64_t due; /* the next batch's number */
+    uint64_t due;    /* the next batch's number */
 };
 
 struct head {
