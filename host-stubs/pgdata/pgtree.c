@@ -18,8 +18,8 @@ struct pgtree {
     const struct pgdata_watch *watch;
     int root;
     bool made; /* the directory itself */
-    bool sealed;
-    int fd; /* of the file being written, or -1 */
+    bool ours; /* what is in it, to be removed: it was seen empty, and is not sealed */
+    int fd;    /* of the file being written, or -1 */
     char name[PGKEY_NAME_MAX + 1];
     uint64_t files, bytes;
     size_t used;
@@ -32,10 +32,11 @@ static void folder_close(DIR **d)
         (void)closedir(*d);
 }
 
-/* The next name that is neither . nor .., or NULL. */
+/* The next name that is neither . nor .., or NULL: errno is 0 at the end. */
 static const char *next_name(DIR *d)
 {
     for (;;) {
+        errno = 0;
         struct dirent *entry = readdir(d); /* NOLINT(concurrency-mt-unsafe): d is ours alone */
         if (entry == NULL)
             return NULL;
@@ -77,6 +78,21 @@ static int cannot_write(const struct pgtree *t, int errnum, const char *name, st
     return error_hint(e, "Export to a directory that the pageserver may write to.");
 }
 
+static int check_empty(const struct pgtree *t, struct zs_error *e)
+{
+    CLEANUP(folder_close) DIR *d = open_folder(t->root, ".");
+    const char *first = d == NULL ? NULL : next_name(d);
+    if (first != NULL) {
+        error_set(e, ZS_ALREADY_EXISTS, "the directory \"%s\" is not empty", t->path);
+        return error_hint(e, "Give a directory that does not exist yet, or is empty.");
+    }
+    if (d == NULL || errno != 0) {
+        error_errno(e, errno, "cannot read the directory \"%s\"", t->path);
+        return error_hint(e, "Export to a directory that the pageserver may write to.");
+    }
+    return ZS_OK;
+}
+
 static int make_root(struct pgtree *t, struct zs_error *e)
 {
     t->made = mkdir(t->path, FOLDER_MODE) == 0;
@@ -95,18 +111,10 @@ static int make_root(struct pgtree *t, struct zs_error *e)
         error_errno(e, errno, "cannot open the directory \"%s\"", t->path);
         return error_hint(e, "Give a directory that does not exist yet, or is empty.");
     }
-    CLEANUP(folder_close) DIR *d = open_folder(t->root, ".");
-    if (d == NULL) {
-        error_errno(e, errno, "cannot read the directory \"%s\"", t->path);
-        return error_hint(e, "Export to a directory that the pageserver may write to.");
-    }
-    if (next_name(d) != NULL) {
-        t->sealed = true; /* somebody else's: to be left alone */
-        error_set(e, ZS_ALREADY_EXISTS, "the directory \"%s\" is not empty", t->path);
-        return error_hint(e, "Give a directory that does not exist yet, or is empty.");
-    }
+    TRY(check_empty(t, e));
     if (!t->made && fchmod(t->root, FOLDER_MODE) != 0)
         return cannot_write(t, errno, "", e);
+    t->ours = true;
     return ZS_OK;
 }
 
@@ -134,10 +142,10 @@ void pgtree_close(struct pgtree *t)
     if (t == NULL)
         return;
     fd_close(&t->fd);
-    if (!t->sealed && t->root >= 0)
+    if (t->ours)
         remove_inside(t->root, ".");
-    if (!t->sealed && t->made)
-        (void)rmdir(t->path);
+    if (t->made)
+        (void)rmdir(t->path); /* unless something is in it */
     fd_close(&t->root);
     free(t);
 }
@@ -247,6 +255,8 @@ static int sync_inside(const struct pgtree *t, int parent, const char *name, str
         return cannot_write(t, errno, name, e);
     while ((entry = next_name(d)) != NULL)
         TRY(sync_entry(t, dirfd(d), entry, e));
+    if (errno != 0)
+        return cannot_write(t, errno, name, e);
     return sync_fd(t, dirfd(d), name, e);
 }
 
@@ -275,7 +285,7 @@ int pgtree_seal(struct pgtree *t, const char *folder, const char *name, const vo
     TRY(sync_fd(t, t->fd, t->name, e));
     TRY(end_file(t, e));
     TRY(sync_folder(t, folder, e));
-    t->sealed = true;
+    t->ours = false;
     return ZS_OK;
 }
 
