@@ -50,9 +50,10 @@ int pgdata_import(const struct zs_store *store, const char *branch, const char *
  * it, said in a note) into `dir`, which must not exist or be empty.  On disk when it
  * returns; removed again if it fails.
  *
- * Errors, besides the store's: 42710 the directory is not empty; 22023 no import at or
- * before that LSN, or beyond the branch, or the directory's parent is missing; 0A000 the
- * branch holds WAL records; XX001 what the branch holds is no whole cluster; 57014. */
+ * Errors, besides the store's: 42710 the directory is not empty; 55006 another export
+ * writes to it; 22023 no import at or before that LSN, or beyond the branch, or the
+ * directory's parent is missing; 0A000 the branch holds WAL records; XX001 what the branch
+ * holds is no whole cluster; 57014. */
 int pgdata_export(const struct zs_store *store, const char *branch, zs_lsn lsn, const char *dir,
                   const struct pgdata_watch *watch, struct pgdata_result *result,
                   struct zs_error *e);

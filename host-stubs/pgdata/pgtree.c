@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,16 @@ static int cannot_write(const struct pgtree *t, int errnum, const char *name, st
     return error_hint(e, "Export to a directory that the pageserver may write to.");
 }
 
+/* Where the file system locks no directories (NFS), only the look for files is left. */
+static int lock_root(struct pgtree *t, struct zs_error *e)
+{
+    if (flock(t->root, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return ZS_OK;
+    t->made = false; /* the other's now */
+    error_set(e, ZS_BUSY, "another export writes to the directory \"%s\"", t->path);
+    return error_hint(e, "Give another directory, or wait for that export.");
+}
+
 static int check_empty(const struct pgtree *t, struct zs_error *e)
 {
     CLEANUP(folder_close) DIR *d = open_folder(t->root, ".");
@@ -111,6 +122,7 @@ static int make_root(struct pgtree *t, struct zs_error *e)
         error_errno(e, errno, "cannot open the directory \"%s\"", t->path);
         return error_hint(e, "Give a directory that does not exist yet, or is empty.");
     }
+    TRY(lock_root(t, e));
     TRY(check_empty(t, e));
     if (!t->made && fchmod(t->root, FOLDER_MODE) != 0)
         return cannot_write(t, errno, "", e);

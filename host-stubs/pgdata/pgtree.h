@@ -11,7 +11,8 @@
 
 struct pgtree;
 
-/* 42710 if the directory is there and not empty; 22023 if its parent is missing.
+/* 42710 if the directory is there and not empty; 22023 if its parent is missing; 55006 if
+ * another has it open: it is locked (flock).
  * The path and the watch must outlive it. */
 int pgtree_open(const char *path, const struct pgdata_watch *watch, struct pgtree **out,
                 struct zs_error *e);

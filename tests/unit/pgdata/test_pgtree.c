@@ -13,10 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static unsigned fdopendir_fails, readdir_fails; /* the n-th call from now; 0: none */
+
+static const char *opened; /* locked by another at the next flock; NULL: none */
+static int flock_errno;    /* of each flock; 0: it is tried */
 
 static bool is_due(unsigned *countdown)
 {
@@ -43,6 +48,21 @@ struct dirent *readdir(DIR *d)
         return real(d);
     errno = EIO;
     return NULL;
+}
+
+int flock(int fd, int how)
+{
+    if (opened != NULL) {
+        int other = open(opened, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+        CU_ASSERT(other >= 0 && syscall(SYS_flock, other, LOCK_EX) == 0);
+        long rc = syscall(SYS_flock, fd, how);
+        int errnum = errno;
+        CU_ASSERT(close(other) == 0);
+        errno = errnum;
+        return (int)rc;
+    }
+    errno = flock_errno;
+    return flock_errno != 0 ? -1 : (int)syscall(SYS_flock, fd, how);
 }
 
 /* A folder of its own, and what is in it. */
@@ -162,8 +182,63 @@ static void test_a_sync_that_misses_files_fails(void)
     place_close(&p);
 }
 
+/* The one that came too late finds nothing yet, and is not to take the other's away. */
+static void test_one_export_at_a_time(void)
+{
+    struct zs_error e = {0};
+    struct pgtree *t = NULL;
+    struct pgtree *second = NULL;
+    struct place p;
+    place_open(&p);
+    ASSERT_OK(pgtree_open(p.out, NULL, &t, &e));
+    ASSERT_FAILS(pgtree_open(p.out, NULL, &second, &e), ZS_BUSY);
+    CU_ASSERT(strstr(e.message, p.out) != NULL && e.hint[0] != '\0');
+    ASSERT_OK(pgtree_folder(t, "global", &e));
+    ASSERT_FAILS(pgtree_open(p.out, NULL, &second, &e), ZS_BUSY);
+    ASSERT_OK(pgtree_seal(t, "global", "pg_control", "ours", 4, &e));
+    pgtree_close(t);
+    ASSERT_FAILS(pgtree_open(p.out, NULL, &second, &e), ZS_ALREADY_EXISTS);
+    (void)snprintf(p.file, sizeof p.file, "%.40s/global/pg_control", p.out);
+    CU_ASSERT(is_there(p.file));
+    place_close(&p);
+}
+
+/* Two made it at once: the one that lost leaves the directory to the other. */
+static void test_the_loser_leaves_the_directory(void)
+{
+    struct zs_error e = {0};
+    struct pgtree *t = NULL;
+    struct place p;
+    place_open(&p);
+    opened = p.out;
+    ASSERT_FAILS(pgtree_open(p.out, NULL, &t, &e), ZS_BUSY);
+    opened = NULL;
+    CU_ASSERT(is_there(p.out));
+    ASSERT_OK(pgtree_open(p.out, NULL, &t, &e));
+    pgtree_close(t);
+    place_close(&p);
+}
+
+/* Some file systems lock no directories: NFS. */
+static void test_a_disk_without_locks(void)
+{
+    struct zs_error e = {0};
+    struct pgtree *t = NULL;
+    struct place p;
+    place_open(&p);
+    flock_errno = EBADF;
+    ASSERT_OK(pgtree_open(p.out, NULL, &t, &e));
+    flock_errno = 0;
+    pgtree_close(t);
+    CU_ASSERT(!is_there(p.out));
+    place_close(&p);
+}
+
 SUITE("pgdata/pgtree",
       {"a directory that cannot be looked into is left alone", test_a_failed_look_leaves_all},
       {"but for one that was made just then", test_a_failed_look_leaves_no_new_directory},
       {"what was written goes unless it was sealed", test_what_was_written_goes},
-      {"a sync that cannot see all files fails", test_a_sync_that_misses_files_fails})
+      {"a sync that cannot see all files fails", test_a_sync_that_misses_files_fails},
+      {"a second export into the same directory is refused", test_one_export_at_a_time},
+      {"and leaves it, even if it made it", test_the_loser_leaves_the_directory},
+      {"a disk without locks takes an export", test_a_disk_without_locks})
