@@ -196,18 +196,12 @@ static int folders_prepare(struct kv *kv, const char *dir, int create, struct zs
 
 /* ---- open and close ---------------------------------------------------------------- */
 
-static int check_log(void *context, const char *path, struct zs_error *e)
-{
-    (void)context;
-    return log_check(path, e);
-}
-
 static int engine_start(struct kv *kv, int create, struct zs_error *e)
 {
     CLEANUP(free_ptr) char *said = NULL;
     TRY(engine_ready(&said, e));
     if (!create) {
-        TRY(logs_visit(kv->db_dir, check_log, NULL, e));
+        TRY(logs_mend(kv->db_dir, e));
         TRY(tails_check(kv->db_dir, e));
     }
     kv->db = rocksdb_open(kv->options, kv->db_dir, &said);

@@ -128,6 +128,11 @@ const char *folder_next(DIR *folder);
 /* Is a log of the engine's whole but for a torn end?  XX001 names file and place; no such
  * file is ZS_OK. */
 int log_check(const char *path, struct zs_error *e);
+/* The same; but pages at its end that a power cut lost are cut off, with the record that was
+ * being written, and that is said on stderr.  For a log that nobody writes. */
+int log_mend(const char *path, struct zs_error *e);
+/* Before the engine opens them: mend the newest log and the manifest, check the others. */
+int logs_mend(const char *db_dir, struct zs_error *e);
 /* Each write-ahead log, and the manifest in use; what is not ZS_OK ends it. */
 int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path, struct zs_error *),
                void *context, struct zs_error *e);
@@ -160,6 +165,9 @@ int engine_takes_files(struct kv *kv, const char *doing, struct zs_error *e);
 /* Is there room on the disk?  53100. */
 bool engine_has_room(const struct kv *kv, size_t bytes);
 int engine_check_room(const struct kv *kv, size_t bytes, const char *doing, struct zs_error *e);
+
+/* The end of every batch, which the engine keeps in its log and nowhere else: kv_log.c. */
+#define KV_BATCH_END "zenith"
 
 /* Write a batch.  53100 if it would not fit, and then nothing was tried. */
 int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t reserve,

@@ -11,6 +11,12 @@
  * What holds afterwards: every record up to the end is as it was written; the last one may
  * be cut short, as a crash cuts it: a record that ends too early and yet has all of the
  * bytes that its checksum is over was not cut, its length was changed.
+ *
+ * A power cut may also leave a log its length, and zeros where pages had not reached the
+ * disk.  The engine refuses that.  So at the start zeros from a page's border in a record to
+ * the end are cut off, with that record, which nobody was told is there: of the newest log
+ * and the manifest; an older log was synced before there was a newer one.  Whatever a batch
+ * holds, it ends in KV_BATCH_END: no single byte changed makes its record look like that.
  * Memory: one block.  Threads: any. */
 #include "base/bytes.h"
 #include "kv/kv_internal.h"
@@ -22,7 +28,11 @@
 
 #define BLOCK     32768u
 #define HEAD      7u
-#define TYPE_LAST 4 /* full, first, middle, last: 1 to 4; the others are not used here */
+#define PAGE      4096u
+#define ZEROS_MIN 2u /* of a record, that a changed byte does not make */
+
+/* The others are not used here. */
+enum { TYPE_FULL = 1, TYPE_FIRST, TYPE_MIDDLE, TYPE_LAST };
 
 struct crc_table {
     uint32_t of[256];
@@ -70,9 +80,25 @@ static bool all_zero(const uint8_t *bytes, size_t n)
     return n == 0;
 }
 
-/* One block of `len` bytes.  *bad is where it is damaged; *ended: nothing may follow. */
-static bool block_is_whole(const struct crc_table *t, const uint8_t *block, size_t len, size_t *bad,
-                           bool *ended)
+/* What was found up to now.  A record may come in parts, one to a block. */
+struct scan {
+    struct crc_table table;
+    uint64_t start; /* of the block that is looked at */
+    uint64_t whole; /* up to here all records are */
+    uint64_t bad;   /* where one is not */
+    bool inside;    /* parts of a record came, and not its last */
+    bool ended;     /* only zeros may follow */
+    bool damaged;
+    bool torn; /* not damaged: pages were lost, as told above */
+};
+
+static bool is_type(uint8_t type)
+{
+    return type >= TYPE_FULL && type <= TYPE_LAST;
+}
+
+/* One block of `len` bytes.  *bad is where it is damaged. */
+static bool block_is_whole(struct scan *s, const uint8_t *block, size_t len, size_t *bad)
 {
     size_t at = 0;
     while (len - at >= HEAD) {
@@ -81,20 +107,57 @@ static bool block_is_whole(const struct crc_table *t, const uint8_t *block, size
         size_t n = get_u16le(head + 4);
         *bad = at;
         if (all_zero(head, HEAD)) { /* room that was taken in advance */
-            *ended = true;
-            return all_zero(head, len - at);
+            s->ended = true;
+            return !s->inside && all_zero(head, len - at);
         }
         if (n > left) {
-            *ended = true;
-            return len < BLOCK && head[6] >= 1 && head[6] <= TYPE_LAST &&
-                   !crc_fits(t, head, left, true);
+            s->ended = true;
+            return len < BLOCK && is_type(head[6]) && !crc_fits(&s->table, head, left, true);
         }
-        if (head[6] < 1 || head[6] > TYPE_LAST || !crc_fits(t, head, n, false))
+        if (!is_type(head[6]) || !crc_fits(&s->table, head, n, false))
             return false;
         at += HEAD + n;
+        s->inside = head[6] == TYPE_FIRST || head[6] == TYPE_MIDDLE;
+        if (!s->inside)
+            s->whole = s->start + at;
     }
     *bad = at;
     return len < BLOCK || all_zero(block + at, len - at);
+}
+
+/* Is the record at `bad` zeros from a page's border on, as is the block's rest? */
+static bool lost_pages(const struct scan *s, const uint8_t *block, size_t len, size_t bad)
+{
+    const uint8_t *head = block + bad;
+    size_t zeros = len;
+    while (zeros > bad && block[zeros - 1] == 0)
+        zeros--;
+    size_t border = (zeros + PAGE - 1) / PAGE * PAGE;
+    if (len - bad < HEAD || border + ZEROS_MIN > len)
+        return false;
+    if (border < bad + HEAD)
+        return true;
+    size_t left = len - bad - HEAD;
+    size_t n = get_u16le(head + 4);
+    return n <= left && border < bad + HEAD + n && is_type(head[6]) &&
+           !crc_fits(&s->table, head, n, true);
+}
+
+static void block_look(struct scan *s, const uint8_t *block, size_t len)
+{
+    size_t bad = 0;
+    if (s->ended) {
+        bool good = all_zero(block, len);
+        s->bad = good || s->damaged ? s->bad : s->start;
+        s->damaged = s->damaged || !good;
+        s->torn = s->torn && good;
+        return;
+    }
+    if (block_is_whole(s, block, len, &bad))
+        return;
+    s->bad = s->start + bad;
+    s->damaged = s->ended = true;
+    s->torn = lost_pages(s, block, len, bad);
 }
 
 static int damaged(const char *path, uint64_t at, struct zs_error *e)
@@ -121,29 +184,57 @@ static ssize_t block_read(int fd, uint8_t *block)
     return (ssize_t)got;
 }
 
-int log_check(const char *path, struct zs_error *e)
+static int scan_all(int fd, const char *path, struct scan *s, struct zs_error *e)
 {
-    struct crc_table table;
-    bool ended = false;
     CLEANUP(free_ptr) uint8_t *block = malloc(BLOCK);
-    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (block == NULL)
         return error_memory(e);
-    if (fd < 0)
-        return errno == ENOENT ? ZS_OK : error_errno(e, errno, "could not read \"%s\"", path);
-    crc_table_make(&table);
-    for (uint64_t start = 0;; start += BLOCK) {
-        size_t bad = 0;
-        ssize_t n = block_read(fd, block);
+    crc_table_make(&s->table);
+    for (ssize_t n = BLOCK; n == BLOCK; s->start += BLOCK) {
+        n = block_read(fd, block);
         if (n < 0)
             return error_errno(e, errno, "could not read \"%s\"", path);
-        if (ended && !all_zero(block, (size_t)n))
-            return damaged(path, start, e);
-        if (!ended && !block_is_whole(&table, block, (size_t)n, &bad, &ended))
-            return damaged(path, start + bad, e);
-        if ((size_t)n < BLOCK)
-            return ZS_OK;
+        block_look(s, block, (size_t)n);
     }
+    return ZS_OK;
+}
+
+static int cut_off(int fd, const char *path, uint64_t at, struct zs_error *e)
+{
+    if (ftruncate(fd, (off_t)at) != 0 || fsync(fd) != 0)
+        return error_errno(e, errno, "could not cut off the torn end of \"%s\"", path);
+    (void)fprintf(stderr,
+                  "\"%s\" ends in pages that did not reach the disk, as after a power cut: what "
+                  "was being written at byte %llu is removed\n",
+                  path, (unsigned long long)at);
+    return ZS_OK;
+}
+
+static int look_through(const char *path, bool mend, struct zs_error *e)
+{
+    struct scan s = {0};
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? ZS_OK : error_errno(e, errno, "could not read \"%s\"", path);
+    TRY(scan_all(fd, path, &s, e));
+    if (!s.damaged)
+        return ZS_OK;
+    if (!mend || !s.torn)
+        return damaged(path, s.bad, e);
+    CLEANUP(fd_close) int writable = open(path, O_WRONLY | O_CLOEXEC);
+    if (writable < 0)
+        return error_errno(e, errno, "could not open \"%s\" to write", path);
+    return cut_off(writable, path, s.whole, e);
+}
+
+int log_check(const char *path, struct zs_error *e)
+{
+    return look_through(path, false, e);
+}
+
+int log_mend(const char *path, struct zs_error *e)
+{
+    return look_through(path, true, e);
 }
 
 /* The name of the manifest that is in use, which CURRENT holds; what is wrong with that
@@ -191,4 +282,34 @@ int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path,
     }
     (void)closedir(d);
     return rc;
+}
+
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+static int find_newest(void *context, const char *path, struct zs_error *e)
+{
+    unsigned long long *newest = context;
+    unsigned long long number = is_log(name_of(path)) ? strtoull(name_of(path), NULL, 10) : 0;
+    (void)e;
+    if (number > *newest)
+        *newest = number;
+    return ZS_OK;
+}
+
+static int check_one(void *context, const char *path, struct zs_error *e)
+{
+    const unsigned long long *newest = context;
+    const char *name = name_of(path);
+    bool older = is_log(name) && strtoull(name, NULL, 10) < *newest;
+    return older ? log_check(path, e) : log_mend(path, e);
+}
+
+int logs_mend(const char *db_dir, struct zs_error *e)
+{
+    unsigned long long newest = 0;
+    TRY(logs_visit(db_dir, find_newest, &newest, e));
+    return logs_visit(db_dir, check_one, &newest, e);
 }

@@ -62,6 +62,7 @@ int engine_write(struct kv *kv, bool sync, rocksdb_writebatch_t *batch, size_t r
                  const char *doing, struct zs_error *e)
 {
     size_t bytes = 0;
+    rocksdb_writebatch_put_log_data(batch, KV_BATCH_END, sizeof KV_BATCH_END - 1);
     (void)rocksdb_writebatch_data(batch, &bytes);
     TRY(engine_still_writes(kv, doing, e));
     TRY(engine_check_room(kv, bytes + reserve, doing, e));
