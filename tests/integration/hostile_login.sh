@@ -34,16 +34,20 @@ must "a client that says nothing is told why, and hung up on" \
 hang_up
 dial
 {
-    printf '\0\0\0\100\0\3\0\0user\0' >&"$CLIENT"
-    for _ in {1..300}; do
-        sleep 0.2
+    printf '\0\0\4\0\0\3\0\0user\0' >&"$CLIENT"
+    for _ in {1..900}; do
+        sleep 0.1
         printf 'x' >&"$CLIENT" || break
+        printf 'x' >>"$WORK/sent"
     done
 } 2>/dev/null &
 slow=$!
 must "one that sends a byte now and then gains no time by it" \
     grep -q 'the login took too long' <<<"$(answer)"
-must "a byte at a time it was still sending" kill "$slow"
+sent=$(stat -c %s "$WORK/sent")
+must "it had sent some bytes and was not through, with $sent of 900" \
+    test "$sent" -ge 2 -a "$sent" -lt 900
+kill "$slow" 2>/dev/null
 wait "$slow" 2>/dev/null
 hang_up
 dial
@@ -51,7 +55,7 @@ printf '\0\0\0\27\0\3\0\0user\0writer\0\0' >&"$CLIENT"
 must "one that stops in the middle of its password is cut off, too" \
     grep -q 'the login took too long' <<<"$(answer)"
 hang_up
-must "others log in as ever" logs_in
+must "others log in as ever" poll 60 logs_in
 
 # Places: so many half-open connections and no more; a session that is logged in stays.
 settings 'handshake_timeout = 600' 'max_half_open = 4'
@@ -66,7 +70,8 @@ for _ in 1 2 3 4; do
     dial
     half_open+=("$CLIENT")
 done
-must "four connections are half open" poll 60 test "$(descriptors)" -ge $((before_descriptors + 4))
+four_more() { [ "$(descriptors)" -ge $((before_descriptors + 4)) ]; }
+must "four connections are half open" poll 60 four_more
 for _ in 1 2 3; do
     dial
     must "one more is turned away at once, by name" grep -q '53300.*logging in' <<<"$(answer)"
