@@ -17,8 +17,10 @@ zenith init -D locked --port 0
 must "a repository is made in a folder that is named" exits 0
 (cd here && "$BUILD/zenith" init --port 0) >.out 2>.err
 must "or in the current one" test -f here/.zenith/version
-flock locked/.zenith/origins.toml.lock sleep 60 &
+flock -F locked/.zenith/origins.toml.lock sleep 600 &
 HOLDER=$!
+held() { ! flock -n "$1" true; }
+must "it is locked" poll 60 held locked/.zenith/origins.toml.lock
 (
     STATUS=0
     "$BUILD/zenith" -D locked origin add far "postgresql://h" >.locked.out 2>&1 || STATUS=$?
@@ -202,10 +204,9 @@ rm A/.zenith/pageserver.pid
 # ---- a pid file, and no process ------------------------------------------------------------------
 
 echo 4194303 >A/.zenith/pageserver.pid
-flock A/.zenith/pageserver.pid sleep 60 &
+flock -F A/.zenith/pageserver.pid sleep 600 &
 PIDFILE=$!
-held() { ! flock -n A/.zenith/pageserver.pid true; }
-poll 10 held
+must "the pid file is locked" poll 60 held A/.zenith/pageserver.pid
 zenith -D A stop
 must "a process that is gone is not stopped" says 'is not running'
 kill "$PIDFILE"
