@@ -14,26 +14,27 @@ run A import main "$LARGE"
 must "the branch has grown" exits 0
 
 slowly A push main B
-must "a push is under way" poll 20 busy B branch_push
+must "a push is under way" poll 60 busy B branch_push
 kill -INT "$SLOW"
 ended
 must "Ctrl-C ends a push with status 6" exits 6
 must "and says that it was interrupted" says 'interrupt|cancel'
 must "and in what state it left the far branch" says 'Nothing was changed'
+must "the near server is done with it" poll 60 idle A perform_push
+must "the far server is done with it" poll 60 idle B branch_push
 must "the far branch is as before" same "$(state B main)" "$before"
-must "the near server is done with it" poll 5 idle A perform_push
-must "the far server is done with it" poll 5 idle B branch_push
 
 slowly C pull main A
-must "a pull is under way" poll 20 busy C perform_pull
+must "a pull is under way" poll 60 busy C perform_pull
 kill -INT "$SLOW"
 ended
 must "Ctrl-C ends a pull with status 6" exits 6
 must "and says in what state it left the branch" says 'Nothing was changed'
+must "its own server is done with it" poll 60 idle C perform_pull
 must "no branch is left behind by it" same "$(state C main)" none
 
 slowly A push main B
-must "a push is under way again" poll 20 busy B branch_push
+must "a push is under way again" poll 60 busy B branch_push
 z B stop >/dev/null 2>&1
 ended
 must "a far server that is stopped ends the push" not exits 0
@@ -41,9 +42,10 @@ must "and says so, and which server" says "far server 127.0.0.1:${PORT[B]}: .* s
 run B start
 must "the far server starts again" exits 0
 must "and its branch is as before" same "$(state B main)" "$before"
+must "the near server is done with that push" poll 60 idle A perform_push
 
 slowly A push main B
-must "and once more a push is under way" poll 20 busy B branch_push
+must "and once more a push is under way" poll 60 busy B branch_push
 run A stop
 must "the near server can be stopped in mid-push" exits 0
 ended
@@ -51,15 +53,18 @@ must "the push ends" not exits 0
 must "and says that it is the near server" says '^zenith: the command was stopped .*shutting down'
 must "and in what state it left the far branch" says 'Nothing was changed'
 run A start
+must "the far server is done with it, too" poll 60 idle B branch_push
 must "the far branch is as before" same "$(state B main)" "$before"
 
 # CancelRequest, as psql sends it on Ctrl-C.
 in_background "$PG_BIN/psql" -X -h "$WORK/A/.zenith" -p 5432 -d zenith -v VERBOSITY=verbose \
-    -c "perform_push main '$(uri B)' (max_rate 4000000, compression none)"
-must "a push by psql is under way" poll 20 busy B branch_push
+    -c "perform_push main '$(uri B)' (max_rate $SLOW_BPS, compression none)"
+must "a push by psql is under way" poll 60 busy B branch_push
 kill -INT "$SLOW"
 ended
 must "CancelRequest ends it with 57014" says '57014'
+must "the near server is done with that one, too" poll 60 idle A perform_push
+must "and the far one" poll 60 idle B branch_push
 must "the far branch is still as before" same "$(state B main)" "$before"
 
 run A push main B

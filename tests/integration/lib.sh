@@ -130,8 +130,13 @@ run() {
 }
 
 # slowly NAME ARGUMENT...: zenith in the background (its pid in SLOW), at a rate that leaves
-# time to stop it.  With job control it does not ignore SIGINT.   ended: as run, at its end.
-slowly() { in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 4M --compression none; }
+# time to stop it: 24 s at least.  With job control it does not ignore SIGINT.
+# ended: as run, at its end.
+SLOW_BPS=${SHORT:+1000000}
+SLOW_BPS=${SLOW_BPS:-4000000}
+slowly() {
+    in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate "$SLOW_BPS" --compression none
+}
 in_background() {
     set -m
     "$@" >"$WORK/.slow.out" 2>"$WORK/.slow.err" </dev/null &
@@ -178,6 +183,7 @@ is_pageserver() { [ -n "$1" ] && grep -qa pageserver "/proc/$1/cmdline" 2>/dev/n
 kill_server() {
     local pid
     pid=$(pid_of "$1")
+    [ -n "$pid" ] || return
     is_pageserver "$pid" && kill "-${2:-KILL}" "$pid"
     while [ -e "/proc/$pid" ] && ! is_zombie "$pid"; do
         sleep 0.02

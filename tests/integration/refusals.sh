@@ -108,7 +108,7 @@ must "the URI is not in the server's log" not grep -q s3cret "$WORK/A/.zenith/pa
 # Busy: while one transfer writes a branch, another is refused at once.
 run A import large "$LARGE"
 slowly A push large B
-must "a throttled push is under way" poll 20 busy B branch_push
+must "a throttled push is under way" poll 60 busy B branch_push
 refused "a second push of a branch that is being received" 1 55006 push large B
 run A push main B
 must "another branch can be pushed meanwhile" exits 0

@@ -134,6 +134,8 @@ stage_waits() { [ -n "$(find "$WORK/B/.zenith/data/stage" -name manifest 2>/dev/
 must "a slow push leaves a stage" poll 60 stage_waits
 kill -INT "$SLOW"
 ended
+must "the near server is done with it" poll 60 idle A perform_push
+must "the far server has put it aside" poll 60 idle B branch_push
 run B verify big
 must "a stage that waits is sound" exits 0
 flip "$(largest "$WORK/B/.zenith/data/stage" '*.sst')" 5000
