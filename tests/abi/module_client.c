@@ -161,7 +161,7 @@ static void test_hang_up(const char *conninfo)
     PQfinish(conn);
     conn = PQconnectdb(conninfo);
     long sessions = 0;
-    for (int i = 0; i < 500 && sessions != 1; i++) {
+    for (int i = 0; i < 6000 && sessions != 1; i++) { /* a minute */
         PGresult *r = PQexec(conn, "status");
         sessions =
             PQntuples(r) == 1 ? strtol(PQgetvalue(r, 0, PQfnumber(r, "sessions")), NULL, 10) : 0;

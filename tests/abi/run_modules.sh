@@ -33,16 +33,22 @@ verdict() { # NAME WANTED GOT
     fi
 }
 
-running() { # N: wait until so many sessions are there
-    for _ in $(seq 200); do
-        [ "$(sql status | cut -d'|' -f6)" != "$1" ] || return 0
+poll() { # COMMAND...: until it succeeds, for a minute
+    local until=$((SECONDS + 60))
+    until "$@"; do
+        [ "$SECONDS" -lt "$until" ] || { echo "never came true: $*"; return 1; }
         sleep 0.02
     done
-    echo "there never were $1 sessions"
 }
-
 sql() { # QUERY: its rows, or the error as one line
     psql -X -At -v VERBOSITY=verbose -h "$repo/.zenith" -d zenith -c "$1" 2>&1 | head -n 1
+}
+
+# A session whose command runs (its notice says so) and does not end by itself: psql's pid.
+wait_in_background() {
+    psql -X -h "$repo/.zenith" -d zenith -c variant_wait >"$dir/waited" 2>&1 &
+    waiting=$!
+    poll grep -q 'waiting' "$dir/waited"
 }
 
 "$pageserver" init -D "$repo" --port 0 >/dev/null &&
@@ -98,9 +104,7 @@ ln "$dir/v1.so" "$dir/hard.so"
 verdict "the same file by another name" "ERROR:  42710: the file $dir/hard.so is loaded already*" "$(sql "load '$dir/hard.so'")"
 verdict "two claim one command" "ERROR:  42710: the command variant_version is taken: variant has it" "$(sql "load '$dir/other.so'")"
 
-psql -X -h "$repo/.zenith" -d zenith -c variant_wait >"$dir/waited" 2>&1 &
-waiting=$!
-running 2
+wait_in_background
 verdict "a new build takes over" "variant|2|$dir/v2.so|*" "$(sql "load '$dir/v2.so'")"
 verdict "new sessions get the new one" "2|" "$(sql variant_version)"
 verdict "one is listed" "variant|2|*" "$(sql modules)"
@@ -108,10 +112,7 @@ verdict "the old one's fini waits for its session" "0" "$(grep -c 'fini of varia
 kill -INT "$waiting" # psql sends a CancelRequest
 wait "$waiting"
 verdict "a Ctrl-C in psql cancels" "*ERROR:  1 was cancelled*" "$(cat "$dir/waited")"
-for _ in $(seq 200); do
-    grep -q 'fini of variant 1' "$repo/.zenith/pageserver.log" && break
-    sleep 0.05
-done
+poll grep -q 'fini of variant 1' "$repo/.zenith/pageserver.log"
 verdict "the old one ends when its session does" "1" "$(grep -c 'fini of variant 1' "$repo/.zenith/pageserver.log")"
 
 # Sessions.
@@ -122,17 +123,13 @@ echo "$session" | grep -v '^abi/session: '
 verdict "sessions against a good module" "abi/session: * passed, 0 failed" "$(echo "$session" | tail -n 1)"
 
 # A stop ends a running command, calls fini once, and leaves nothing behind.
-psql -X -h "$repo/.zenith" -d zenith -c variant_wait >"$dir/waited" 2>&1 &
-waiting=$!
-running 2
+wait_in_background
 pid=$(head -n 1 "$repo/.zenith/pageserver.pid")
 kill -TERM "$pid"
 wait "$waiting"
 verdict "a stop cancels what runs" "*ERROR:  the command was stopped because the server is shutting down*" "$(cat "$dir/waited")"
-for _ in $(seq 400); do
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.02
-done
+gone() { ! kill -0 "$1" 2>/dev/null; }
+poll gone "$pid"
 verdict "the module ends once" "1" "$(grep -c 'fini of variant 2' "$repo/.zenith/pageserver.log")"
 verdict "pid file and socket are gone" "" "$(find "$repo/.zenith" -name 'pageserver.pid' -o -name '.s.*')"
 
