@@ -215,7 +215,7 @@ must "a killed server leaves its pid file" test -e A/.zenith/pageserver.pid
 zenith -D A start
 must "start goes on over a stale pid file" exits 0
 must "and says that it was left behind" says "$first.*left"
-sleep 100 &
+sleep 1000 &
 other=$!
 zenith -D A stop
 must "stop returns once the process is gone" exits 0
@@ -234,7 +234,7 @@ set -m
 fg=$!
 set +m
 up() { "$BUILD/zenith" -D A status >/dev/null 2>&1 && is_pageserver "$(pid_of A)"; }
-must "start --foreground serves" poll 10 up
+must "start --foreground serves" poll 60 up
 kill -INT "$fg"
 STATUS=0
 wait "$fg" || STATUS=$?

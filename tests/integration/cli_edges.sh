@@ -161,10 +161,10 @@ typed() {
         <keys >shown 2>&1 &
     exec 7>keys
     # shellcheck disable=SC2059
-    poll 10 grep -q 'Password for "bob"' shown && printf "$1" >&7
+    poll 60 grep -q 'Password for "bob"' shown && printf "$1" >&7
     # shellcheck disable=SC2059
-    poll 3 grep -qE 'The same again|hint|zenith:' shown && printf "$2" >&7
-    poll 10 not_running $! || kill $!
+    poll 60 grep -qE 'The same again|hint|zenith:' shown && printf "$2" >&7
+    poll 60 not_running $! || kill $!
     wait $! || STATUS=$?
     exec 7>&-
     OUT=$(tr -d '\r' <shown) ERR=''

@@ -55,7 +55,7 @@ outgrows() { # WHAT BRANCH COMMAND...
     before=$(left)
     full "$1 that outgrows the disk" "${@:3}"
     must "$1: nothing of it is visible" same "$(state B "$2")" none
-    must "$1: its space comes back" poll 20 roomy $((before - 4096))
+    must "$1: its space comes back" poll 60 roomy $((before - 4096))
 }
 outgrows "a push" large-pushed A push large B:large-pushed
 outgrows "a pull" large-pulled B pull large-pulled A:large

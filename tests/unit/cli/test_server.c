@@ -179,7 +179,7 @@ static void fake_open(struct fake *f, const struct script *script)
     memcpy(address.sun_path, path, sizeof path);
     f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* A client that never comes, or never cancels, fails the test and does not hang it. */
-    const struct timeval limit = {.tv_sec = 10};
+    const struct timeval limit = {.tv_sec = 60};
     (void)setsockopt(f->listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     CU_ASSERT_FATAL(bind(f->listener, (struct sockaddr *)&address, sizeof address) == 0);
     CU_ASSERT_FATAL(listen(f->listener, 4) == 0);
