@@ -311,18 +311,27 @@ static void *peer_run(void *context)
 /* ---- opening and closing ------------------------------------------------------------------------
  */
 
-static int listen_anywhere(unsigned *port)
+int pg_peer_closed_port(unsigned *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 16) == 0 &&
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
         getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
         *port = ntohs(address.sin_port);
         return fd;
     }
     if (fd >= 0)
         (void)close(fd);
+    return -1;
+}
+
+static int listen_anywhere(unsigned *port)
+{
+    int fd = pg_peer_closed_port(port);
+    if (fd < 0 || listen(fd, 16) == 0)
+        return fd;
+    (void)close(fd);
     return -1;
 }
 

@@ -35,6 +35,8 @@ struct pg_script {
 
 struct pg_peer *pg_peer_open(enum pg_peer_mode mode); /* NULL: no port */
 unsigned pg_peer_port(const struct pg_peer *p);
+/* A port on which nobody listens, nor can until the descriptor is closed; -1: none. */
+int pg_peer_closed_port(unsigned *port);
 void pg_peer_close(struct pg_peer *p);
 void pg_peer_follow(struct pg_peer *p, const struct pg_script *script); /* while nobody is there */
 
