@@ -48,6 +48,17 @@ __attribute__((unused)) static void fixture_remove(const char *dir)
     (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS); // NOLINT(concurrency-mt-unsafe)
 }
 
+/* What a test draws its chances from; TEST_SEED draws those of an earlier run again. */
+__attribute__((unused)) static uint64_t fixture_seed(void)
+{
+    const char *given = getenv("TEST_SEED"); // NOLINT(concurrency-mt-unsafe)
+    uint64_t seed = (uint64_t)getpid();
+    if (given != NULL)
+        seed = strtoull(given, NULL, 10);
+    (void)printf("seed %llu (TEST_SEED)\n", (unsigned long long)seed);
+    return seed;
+}
+
 /* A new store in an own folder. */
 struct fixture {
     struct kv *kv;

@@ -189,9 +189,8 @@ static void test_no_map_lies_after_a_kill(void)
 {
     struct zs_error e = {0};
     struct fixture f = fixture_open();
-    uint64_t seed = (uint64_t)getpid();
+    uint64_t seed = fixture_seed();
     unsigned mapped = 0;
-    (void)printf("seed %llu\n", (unsigned long long)seed);
     kv_close(f.kv);
     for (int round = 0; round < ROUNDS; round++) {
         struct recording recording;

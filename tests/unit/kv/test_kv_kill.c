@@ -181,10 +181,9 @@ static void test_a_kill_leaves_before_or_after(void)
 {
     struct zs_error e = {0};
     struct fixture f = fixture_open();
-    uint64_t seed = (uint64_t)getpid();
+    uint64_t seed = fixture_seed();
     uint32_t done = 0;
     kv_close(f.kv);
-    printf("seed %llu\n", (unsigned long long)seed);
     for (int round = 0; round < ROUNDS; round++) {
         uint32_t points = 1 + random_below(&seed, 15);
         uint32_t delay_us = random_below(&seed, 4) == 0 ? 0 : random_below(&seed, 6000);
