@@ -234,11 +234,11 @@ run-check: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(FLIPS) $(FAULTS)
 	@tests/run -j $(JOBS) check $(CRASH_SCRIPTS) $(INTEGRATION) $(ABI) $(FLIPS) $(CONTRACT) $(CRASH) \
 		$(UNIT) $(REPLAY)
 run-asan: all $(PEER) $(UNIT) $(CONTRACT) $(CRASH) $(REPLAY) $(BUILD)/tests/load/load
-	@SHORT=1 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
+	@SHORT=1 TEST_TIMEOUT=1800 tests/run -j $(JOBS) check-asan tests/load/load.sh $(INTEGRATION_SHORT) $(CONTRACT) \
 		$(CRASH) $(UNIT) $(REPLAY)
 # The load's server is one without ThreadSanitizer, in PLAIN; its clients are watched.
 run-tsan: $(MODULES) $(UNIT_TSAN) $(CONTRACT_TSAN) $(BUILD)/tests/load/load
-	@SHORT=1 BUILD=$(PLAIN) LOAD_CLIENT_BUILD=$(abspath $(BUILD)) \
+	@SHORT=1 BUILD=$(PLAIN) LOAD_CLIENT_BUILD=$(abspath $(BUILD)) TEST_TIMEOUT=1800 \
 		tests/run -j $(JOBS) check-tsan tests/load/load.sh $(CONTRACT_TSAN) $(UNIT_TSAN)
 
 # ---- for people: these install what is missing first ---------------------------------
@@ -293,7 +293,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,kv store mo
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes \
 	--errors-for-leak-kinds=definite,indirect
 # Under valgrind /proc/self/exe is valgrind: a test that runs itself again cannot.
-run-valgrind: $(filter-out %/test_kv_kill %/test_kv_disk,$(UNIT))
+run-valgrind: $(filter-out %/test_kv_kill %/test_kv_changes %/test_kv_disk,$(UNIT))
 	@TEST_WRAPPER="$(VALGRIND)" TEST_TIMEOUT=1800 tests/run -j $(JOBS) valgrind $^
 valgrind: deps
 	@.ci/deps valgrind
