@@ -11,24 +11,54 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static int run_add(struct cli *c, struct zs_error *e)
+#define URI_BYTES sizeof((struct target *)NULL)->origin /* what a command takes of one */
+
+/* The first line of standard input: no list of processes and no shell's history shows it. */
+static int read_uri(char uri[URI_BYTES], struct zs_error *e)
+{
+    if (fgets(uri, (int)URI_BYTES, stdin) == NULL) {
+        error_set(e, ZS_BAD_VALUE, "there is no URI on standard input");
+        return error_hint(e, "Hand it over as one line: zenith origin add NAME - <FILE");
+    }
+    size_t len = strcspn(uri, "\r\n");
+    if (uri[len] == '\0' && !feof(stdin))
+        return error_set(e, ZS_BAD_VALUE,
+                         "the URI on standard input has a NUL character, or more than %zu bytes",
+                         URI_BYTES - 2);
+    uri[len] = '\0';
+    return ZS_OK;
+}
+
+static int add(struct cli *c, const char *uri, struct zs_error *e)
 {
     CLEANUP(repo_close) struct repo repo = {.fd = -1};
     char shown[URI_SHOWN];
-    TRY_USAGE(origin_name_check(c->args[0], e));
-    TRY_USAGE(target_uri_check(c->args[1], e));
+    TRY_USAGE(target_uri_check(uri, e));
     TRY_REPO(&repo, c, e);
-    if (uri_check(&repo, c->args[1], shown, sizeof shown, e) != ZS_OK) {
+    if (uri_check(&repo, uri, shown, sizeof shown, e) != ZS_OK) {
         if (e->hint[0] == '\0')
             (void)error_hint(e, "Write it as postgresql://USER:PASSWORD@HOST:PORT.");
         return ZS_FAIL;
     }
-    TRY(origins_add(&repo, c->args[0], c->args[1], e));
+    TRY(origins_add(&repo, c->args[0], uri, e));
     (void)printf("added %s  ", c->args[0]);
     print_clean(stdout, shown);
     (void)putchar('\n');
     return ZS_OK;
+}
+
+static int run_add(struct cli *c, struct zs_error *e)
+{
+    char uri[URI_BYTES];
+    TRY_USAGE(origin_name_check(c->args[0], e));
+    if (strcmp(c->args[1], "-") != 0)
+        return add(c, c->args[1], e);
+    TRY_USAGE(read_uri(uri, e));
+    int rc = add(c, uri, e);
+    explicit_bzero(uri, sizeof uri);
+    return rc;
 }
 
 /* The URI as it may be seen; what is no string is said to be none. */
@@ -119,9 +149,11 @@ const struct cli_command command_origin_add = {
     .help =
         "The URI is checked and kept in .zenith/origins.toml, which only its owner can read "
         "and which may be edited: comments and other keys in it stay.  A URI in an argument "
-        "can be seen in the process list for a moment; to avoid that, write it into the file.\n\n"
-        "Example:\n"
-        "  zenith origin add cloud postgresql://USER:PASSWORD@HOST:PORT",
+        "can be seen in the process list for a moment, and stays in the shell's history: with - "
+        "in its place it is the first line of standard input.\n\n"
+        "Examples:\n"
+        "  zenith origin add cloud postgresql://USER:PASSWORD@HOST:PORT\n"
+        "  zenith origin add cloud - <FILE",
     .options = options,
     .run = run_add,
 };

@@ -136,6 +136,31 @@ must "and the hint shows what one looks like" says 'hint: .*postgresql://'
 zenith -D A origin add b2 warp://127.0.0.1
 must "a scheme that no transport has is not" exits 1
 z A origin add first "postgresql://u:p@127.0.0.1:1" >/dev/null
+# typed FORMAT: what a URI on standard input is, as printf has it.
+typed() {
+    LAST="zenith origin add typed - <<< $1" STATUS=0
+    # shellcheck disable=SC2059  # the escapes are meant
+    printf "$1" | "$BUILD/zenith" -D A origin add typed - >"$WORK/.out" 2>"$WORK/.err" || STATUS=$?
+    collect
+}
+typed 'postgresql://u:un%%73een@127.0.0.1:4/\r\nmore\n'
+must "a URI is taken from standard input" exits 0
+must "without its password on the screen" not says 'un%73een'
+must "it is the first line, without its end" \
+    grep -qxF 'uri = "postgresql://u:un%73een@127.0.0.1:4/"' A/.zenith/origins.toml
+z A origin remove typed >/dev/null
+typed 'postgresql://u:p@127.0.0.1:4'
+must "the end of the line may be missing" exits 0
+z A origin remove typed >/dev/null
+typed ''
+must "no URI on standard input is a usage error" exits 2
+must "and the hint shows how to hand one over" says 'hint: .*origin add NAME - <FILE'
+typed '\n'
+must "so is an empty line" exits 2
+typed 'postgresql://u:p@127.0.0.1:4/\0x\n'
+must "so is one with a NUL" exits 2
+typed "postgresql://h/?x=$(head -c 5000 /dev/zero | tr '\0' y)"
+must "so is one that no command would take" says 'more than 4094 bytes'
 edit_by_hand() {
     {
         echo "# my servers"
