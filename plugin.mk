@@ -372,7 +372,7 @@ coverage: deps
 
 LOAD_SECONDS ?= 600
 $(BUILD)/tests/load/load: $(call objects_of,$(wildcard tests/load/*.c)) \
-		$(call archives,stub store model base)
+		$(call archives,wire stub store model base)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call grouped,$^) $(LIBS_PROGRAM)
 .PHONY: load run-load

@@ -36,7 +36,8 @@ struct load {
     unsigned pause_ms; /* a client waits 0 to twice as long between two acts */
     atomic_bool ending;
     struct tally tallies[ACT_COUNT];
-    atomic_int complaints; /* failures that were printed */
+    atomic_ullong cut_pulls, cut_pushes; /* whose client vanished in the middle */
+    atomic_int complaints;               /* failures that were printed */
 };
 
 struct client {
@@ -50,9 +51,12 @@ struct client {
 /* A thread's start; `self` is a struct client. */
 void *client_run(void *self);
 
-/* Push until the branch is there, whoever else is in the way; at the end, alone. */
+/* At the end, in this order.  Before anything is sent again: pull it into `node`, an empty
+ * one; it is as it once was, and nothing that was confirmed is missing. */
+int final_look(struct load *l, uint32_t branch, struct node *node, struct zs_error *e);
+/* Push what nobody has pushed yet. */
 int final_push(struct load *l, uint32_t branch, struct zs_error *e);
-/* Pull it into `node` and compare it with the model. */
+/* Pull it into `node`, another empty one, and compare it with the model. */
 int final_check(struct load *l, uint32_t branch, struct node *node, struct zs_error *e);
 
 #endif

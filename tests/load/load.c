@@ -70,6 +70,8 @@ static void print_tallies(struct load *l)
                      (unsigned long long)l->tallies[i].done, keys[i],
                      (unsigned long long)l->tallies[i].lost, keys[i],
                      (unsigned long long)l->tallies[i].failed);
+    (void)printf("cut_pulls %llu\ncut_pushes %llu\n", (unsigned long long)l->cut_pulls,
+                 (unsigned long long)l->cut_pushes);
 }
 
 static unsigned long long failures(struct load *l)
@@ -86,14 +88,17 @@ static unsigned check_branches(struct load *l)
     unsigned bad = 0;
     for (uint32_t i = 0; i < l->model.n; i++) {
         struct zs_error e = {0};
-        struct node node = {0};
-        if (final_push(l, i, &e) != ZS_OK ||
-            node_open("check", l->module, l->transport_dir, &node, &e) != ZS_OK ||
-            final_check(l, i, &node, &e) != ZS_OK) {
+        struct node first = {0};
+        struct node last = {0};
+        if (node_open("look", l->module, l->transport_dir, &first, &e) != ZS_OK ||
+            final_look(l, i, &first, &e) != ZS_OK || final_push(l, i, &e) != ZS_OK ||
+            node_open("check", l->module, l->transport_dir, &last, &e) != ZS_OK ||
+            final_check(l, i, &last, &e) != ZS_OK) {
             (void)fprintf(stderr, "%s: %s %s\n", l->model.branches[i].name, e.sqlstate, e.message);
             bad++;
         }
-        node_close(&node);
+        node_close(&first);
+        node_close(&last);
     }
     return bad;
 }

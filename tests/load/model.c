@@ -27,6 +27,7 @@ int node_open(const char *name, const char *module, const char *transport_dir, s
 {
     memset(out, 0, sizeof *out);
     out->settings[0] = (struct stub_setting){"transport_dir", transport_dir};
+    out->settings[1] = (struct stub_setting){"max_transfers", "400"}; /* all clients are one user */
     void *so = dlopen(module, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (so == NULL)
         return error_set(e, ZS_NOT_SUPPORTED, "cannot load the module: %s",

@@ -19,7 +19,7 @@
 struct node {
     struct stub_store *store;
     struct stub_host *host;
-    struct stub_setting settings[2];
+    struct stub_setting settings[3];
 };
 
 /* `module` is zenith_sync.so's file, `transport_dir` the folder with libpq.so; borrowed. */
