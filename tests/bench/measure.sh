@@ -67,18 +67,25 @@ touch_disk() {
 
 # ---- memory -------------------------------------------------------------------------------
 
-# proc_kib NAME FIELD: of the server's /proc/PID/status, into KIB.
+# proc_kib PID FIELD: of /proc/PID/status, into KIB; false if it is not there.  In one go: `read`
+# seeks back behind each line and has the text made anew, and where a line above has become
+# shorter or longer meanwhile, the next one begins in its middle.
 proc_kib() {
-    local name value rest
-    KIB=0
-    while read -r name value rest; do
-        [ "$name" != "$2:" ] || { KIB=$value && return; }
-    done <"/proc/$(<"$WORK/$1.pid")/status"
+    local lines line
+    { mapfile -t lines <"/proc/$1/status"; } 2>/dev/null
+    for line in "${lines[@]}"; do
+        [[ $line == "$2:"* ]] && KIB=${line//[^0-9]/} && return
+    done
+    return 1
 }
-sample_memory() { # NAME: the highest RssAnon in KiB, until stopped
-    local max=0
-    while proc_kib "$1" RssAnon 2>/dev/null && [ "$KIB" -gt 0 ]; do
-        [ "$KIB" -le "$max" ] || { max=$KIB && echo "$max" >"$WORK/$1.anon"; }
+# sample_memory NAME PID BASE: until ended, or the server is; NAME.anon then has the highest
+# RssAnon in KiB, BASE at least, and how often it was looked at.
+sample_memory() {
+    local max=$3 looks=0
+    trap 'echo "$max $looks" >"$WORK/$1.anon"; exit' EXIT
+    trap exit TERM
+    while [ -e "/proc/$2" ]; do
+        proc_kib "$2" RssAnon && looks=$((looks + 1)) && [ "$KIB" -gt "$max" ] && max=$KIB
         sleep 0.01
     done
 }
@@ -86,29 +93,38 @@ mib() { awk -v kib="$1" 'BEGIN {printf "%.1f", kib / 1024}'; }
 
 # watched KEY NEAR FAR COMMAND...: timed, both servers fresh, and what it added to each at
 # most becomes KEY.{near,far}.{anon,peak} in MiB: anonymous memory, looked at 100 times a
-# second; and all of it, files that are mapped included, as the kernel counts the peak.
+# second; and all of it, files that are mapped included, as the kernel counts the peak.  With
+# fewer than 20 looks a second there is no telling what was missed, and the part ends.
 watched() {
-    local key=$1 side name pids=()
-    local -A server=([near]=$2 [far]=$3) anon peak
+    local key=$1 side name begin took most looks pids=()
+    local -A server=([near]=$2 [far]=$3) pid anon peak
     shift 3
     for side in near far; do
         name=${server[$side]}
         quietly z "$name" stop
         quietly z "$name" start
-        pid_of "$name" >"$WORK/$name.pid"
-        echo 5 >"/proc/$(<"$WORK/$name.pid")/clear_refs" # the peak counts from here
-        proc_kib "$name" VmHWM && peak[$side]=$KIB
-        proc_kib "$name" RssAnon && anon[$side]=$KIB
-        echo "$KIB" >"$WORK/$name.anon"
-        sample_memory "$name" &
+        pid[$side]=$(pid_of "$name")
+        echo 5 >"/proc/${pid[$side]}/clear_refs" # the peak counts from here
+        quietly proc_kib "${pid[$side]}" VmHWM && peak[$side]=$KIB
+        quietly proc_kib "${pid[$side]}" RssAnon && anon[$side]=$KIB
+    done
+    begin=${EPOCHREALTIME/./}
+    for side in near far; do
+        sample_memory "${server[$side]}" "${pid[$side]}" "${anon[$side]}" &
         pids+=($!)
     done
     timed "$key.ms" "$@"
+    took=$((${EPOCHREALTIME/./} - begin))
     { kill "${pids[@]}" && wait "${pids[@]}"; } 2>/dev/null
     for side in near far; do
         name=${server[$side]}
-        sample "$key.$side.anon" "$(mib $(($(<"$WORK/$name.anon") - anon[$side])))"
-        proc_kib "$name" VmHWM
+        read -r most looks <"$WORK/$name.anon"
+        [ $((looks * 50000)) -ge $took ] || {
+            echo "bench: $key: $looks looks at the memory of $name in $((took / 1000)) ms" >&2
+            exit 1
+        }
+        sample "$key.$side.anon" "$(mib $((most - anon[$side])))"
+        quietly proc_kib "${pid[$side]}" VmHWM
         sample "$key.$side.peak" "$(mib $((KIB - peak[$side])))"
     done
 }
