@@ -49,7 +49,7 @@ room() {
     local largest need free
     largest=$(tr ' ' '\n' <<<"$SIZES" | sort -n | tail -n 1)
     need=$((7 * largest + 500))
-    wanted memory && [ $((3 * MEMORY_MB + 500)) -gt $need ] && need=$((3 * MEMORY_MB + 500))
+    wanted memory && [ $((4 * MEMORY_MB + 500)) -gt $need ] && need=$((4 * MEMORY_MB + 500))
     free=$(df --output=avail -m "$WORK" | tail -n 1)
     [ "$free" -ge "$need" ] && return
     echo "bench: $need MB of disk are needed in $TMPDIR, and $((free)) are free" >&2

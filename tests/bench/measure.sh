@@ -105,8 +105,8 @@ watched() {
         quietly z "$name" start
         pid[$side]=$(pid_of "$name")
         echo 5 >"/proc/${pid[$side]}/clear_refs" # the peak counts from here
-        quietly proc_kib "${pid[$side]}" VmHWM && peak[$side]=$KIB
-        quietly proc_kib "${pid[$side]}" RssAnon && anon[$side]=$KIB
+        proc_kib "${pid[$side]}" VmHWM && peak[$side]=$KIB
+        proc_kib "${pid[$side]}" RssAnon && anon[$side]=$KIB
     done
     begin=${EPOCHREALTIME/./}
     for side in near far; do
@@ -124,7 +124,7 @@ watched() {
             exit 1
         }
         sample "$key.$side.anon" "$(mib $((most - anon[$side])))"
-        quietly proc_kib "${pid[$side]}" VmHWM
+        proc_kib "${pid[$side]}" VmHWM || broken proc_kib "$name"
         sample "$key.$side.peak" "$(mib $((KIB - peak[$side])))"
     done
 }

@@ -149,13 +149,14 @@ memory() {
     local file shape records bytes what side cells
     local -A about=([scattered]=", each a relation of its own" [changed]=", changed 8 times")
     measured 'memory.*' || return
-    row "MiB added to a server, anonymous (all)" "push: near" far "pull: near" far "increment: near" far
-    rule 1 2 3 4 5 6
+    row "MiB added to a server, anonymous (all)" "push: near" far "pull: near" far \
+        "increment, scanned for: near" far "by the change map: near" far
+    rule 1 2 3 4 5 6 7 8
     for shape in pages tiny scattered large changed; do
         file=memory.$shape.records
         measured "$file" || continue
         records=$(median "$file") bytes=$(median "memory.$shape.bytes") cells=()
-        for what in push pull increment; do
+        for what in push pull increment noted; do
             for side in near far; do
                 cells+=("$(highest "memory.$shape.$what.$side.anon") ($(highest "memory.$shape.$what.$side.peak"))")
             done
