@@ -7,16 +7,22 @@
 # timed KEY COMMAND...: its milliseconds become a sample.  What earlier steps left to be
 # written is written before.  A command that fails ends the part.
 timed() {
-    local key=$1 begin end
+    local key=$1
     shift
     sync -f "$WORK"
-    begin=${EPOCHREALTIME/./}
+    clock "$@"
+    sample "$key" "$MS"
+}
+clock() { # COMMAND...: its milliseconds into MS, whatever is being written
+    local begin=${EPOCHREALTIME/./} end
     "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || broken "$@"
     end=${EPOCHREALTIME/./}
-    sample "$key" "$(awk -v us=$((end - begin)) 'BEGIN {printf "%.1f", us / 1000}')"
+    MS=$(awk -v us=$((end - begin)) 'BEGIN {printf "%.1f", us / 1000}')
 }
 # quietly COMMAND...: the same, of no interest.
 quietly() { "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || broken "$@"; }
+# drop NAME BRANCH: a push may be done a moment before the far server lets go of its branch.
+drop() { poll 10 z "$1" branch delete "$2" >"$WORK/.out" 2>"$WORK/.err" || broken z "$1" branch delete "$2"; }
 broken() {
     cat "$WORK/.out" "$WORK/.err"
     echo "bench: $* failed" >&2

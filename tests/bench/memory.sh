@@ -49,6 +49,6 @@ part_memory() {
         quietly z A push "$shape" B
         watched "memory.$shape.noted" B C z B push "$shape" C
         ! scanned || broken "memory: the branch of B was scanned, which"
-        for i in A B C; do quietly z "$i" branch delete "$shape"; done
+        for i in A B C; do drop "$i" "$shape"; done
     done < <(memory_shapes)
 }

@@ -19,7 +19,7 @@ part_first() {
             one_first "$size" "${CONTENDERS[(i + round - 1) % ${#CONTENDERS[@]}]}"
         done
     done
-    quietly z B branch delete pulled
+    drop B pulled
 }
 # one_first SIZE WHAT; `touched` is part_first's.
 one_first() {
@@ -28,13 +28,13 @@ one_first() {
     push)
         touch_disk "$WORK/B/.zenith"
         timed "$key" z A push main B:pushed
-        quietly z B branch delete pushed
+        drop B pushed
         return
         ;;
     pull)
         touch_disk "$WORK/C/.zenith"
         timed "$key" z C pull main B:pulled
-        quietly z C branch delete main
+        drop C main
         return
         ;;
     esac
@@ -99,15 +99,15 @@ part_several() {
     for round in $(seq "$ROUNDS"); do
         touch_disk "$WORK/B/.zenith"
         timed "several.$size.one" z A push main B:several-0
-        quietly z B branch delete several-0
+        drop B several-0
         touch_disk "$WORK/B/.zenith" 4
         timed "several.$size.four" four_pushes
         cat "$WORK"/several.[1-4] >>"$RESULTS/samples/several.$size.each"
         sample "several.$size.spread" \
             "$(sort -n "$WORK"/several.[1-4] | awk 'NR == 1 {a = $1} {b = $1} END {printf "%.2f", b / a}')"
-        for i in 1 2 3 4; do quietly z B branch delete "several-$i"; done
+        for i in 1 2 3 4; do drop B "several-$i"; done
     done
-    for i in 1 2 3 4; do quietly z A branch delete "several-$i"; done
+    for i in 1 2 3 4; do drop A "several-$i"; done
 }
 four_pushes() {
     local i begin=${EPOCHREALTIME/./} pids=() failed=0
@@ -137,7 +137,7 @@ part_compression() {
             touch_disk "$WORK/B/.zenith"
             timed "compression.$size.$method" z A push main B:compressed --compression "$method" --json
             [ "$round" -gt 1 ] || sample "compression.$size.$method.wire_bytes" "$(field wire_bytes)"
-            quietly z B branch delete compressed
+            drop B compressed
         done
     done
 }
@@ -171,12 +171,12 @@ part_link() {
         for method in $(methods); do
             timed "link.$size.first.$method" z A push main far:link --compression "$method" --json
             [ "$method" != none ] || sent=$(field wire_bytes)
-            quietly z B branch delete link
+            drop B link
         done
         timed "link.$size.first.bare" "$TOOLS/link" send "$BARE" "$sent"
         timed "link.$size.wide.bare" "$TOOLS/link" send "$BARE_WIDE" "$sent"
         timed "link.$size.wide.none" z A push main far_wide:link --compression none
-        quietly z B branch delete link
+        drop B link
         change 0.1 "$BYTES"
         quietly z A import main "$PG_ROOT/src"
         timed "link.$size.0.1.none" z A push main far --compression none --json

@@ -28,7 +28,7 @@ part_rate() {
         read -r most least < <(tail -n 1 "$WORK/rate.$name")
         sample "rate.$name.most" "$most"
         sample "rate.$name.least" "$least"
-        quietly z A branch delete "$name"
-        quietly z B branch delete "$name"
+        drop A "$name"
+        drop B "$name"
     done < <(rate_cases)
 }
