@@ -12,7 +12,7 @@
 #
 # A part that is not run keeps the figures of its last run.  A zenith command is timed whole:
 # process start, login with SCRAM-SHA-256, transfer, commit.  Servers: A pushes to B; C pulls
-# from B.
+# from B, increments from A.
 set -u
 ALL_PARTS="first nothing increments several link compression rate memory"
 ONLY=${BENCH_ONLY:-$ALL_PARTS} SIZES=${BENCH_SIZES:-170 500 1500} ROUNDS=${BENCH_ROUNDS:-5}
@@ -101,7 +101,7 @@ at_size() {
     echo "making a cluster of about $mb MB ..."
     make_cluster "$mb"
     server A && server B && server C
-    peer A B && peer C B reader
+    peer A B && peer C A reader && peer C B reader
     quietly z A import main "$PG_ROOT/src"
     BYTES=$(sql A branch_list | awk '$1 == "main" {print $7}')
     rm -f "$RESULTS/samples/size.$mb.bytes"

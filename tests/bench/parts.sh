@@ -60,18 +60,19 @@ part_nothing() {
 }
 
 # That share of the pages changes, in place, between two pushes; "same" is as much at any size.  A
-# round takes the shares in turn; pg_basebackup copies all of it whatever changed, and so runs once
-# a round.
+# round takes the shares in turn, and for each of them push, pull and rsync, each round beginning
+# with another: push and pull both have A as their source, so that none waits for another.
+# pg_basebackup copies all of it whatever changed, and so runs once a round.
 SAME_BYTES=1500000
+same_percent() { awk -v b="$BYTES" -v s=$SAME_BYTES 'BEGIN {printf "%.4f", 100 * s / b}'; }
 part_increments() {
-    local size=$1 round share percent backup key
+    local size=$1 round share percent backup i followers=(push pull rsync)
     touch_disk "$WORK/there"
     quietly copy_rsync
     for round in $(seq "$ROUNDS"); do
         for share in 0.1 1 10 same; do
             percent=$share
-            [ "$share" != same ] ||
-                percent=$(awk -v b="$BYTES" -v s=$SAME_BYTES 'BEGIN {printf "%.4f", 100 * s / b}')
+            [ "$share" != same ] || percent=$(same_percent)
             backup=()
             [ "$share" != 1 ] || {
                 touch_disk "$WORK/there"
@@ -80,16 +81,24 @@ part_increments() {
             change "$percent" "$BYTES" "${backup[@]}"
             gone basebackup
             quietly z A import main "$PG_ROOT/src"
-            settle
-            key=increments.$size.$share
-            timed "$key.push" z A push main B --json
-            sample "$key.raw_bytes" "$(field raw_bytes)"
-            sample "$key.wire_bytes" "$(field wire_bytes)"
-            timed "$key.pull" z C pull main B
-            timed "$key.rsync" copy_rsync
+            for i in "${!followers[@]}"; do
+                settle
+                one_increment "increments.$size.$share" "${followers[(i + round - 1) % 3]}"
+            done
         done
     done
     gone rsync
+}
+one_increment() { # KEY WHAT
+    case $2 in
+    push)
+        timed "$1.push" z A push main B --json
+        sample "$1.raw_bytes" "$(field raw_bytes)"
+        sample "$1.wire_bytes" "$(field wire_bytes)"
+        ;;
+    pull) timed "$1.pull" z C pull main A ;;
+    rsync) timed "$1.rsync" copy_rsync ;;
+    esac
 }
 
 # One push, and four branches at once to four branches; how long each of the four took.
