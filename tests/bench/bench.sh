@@ -6,15 +6,17 @@
 #
 #   BENCH_SIZES   database sizes in MB ("170 500 1500")
 #   BENCH_ROUNDS  rounds of each (5); medians are told
-#   BENCH_ONLY    some of: first nothing increments several link compression rate memory (all)
+#   BENCH_ONLY    some of: first nothing increments several link compression tripled rate
+#                 memory (all)
 #   BENCH_MEMORY_MB, BENCH_MEMORY_RECORDS   the branches of `memory` (10240, 10000000)
-#   BENCH_DIR     where the data goes (/var/tmp): about 7 times the largest size
+#   BENCH_DIR     where the data goes (/var/tmp): about 10 times the largest size, or 4 times
+#                 BENCH_MEMORY_MB
 #
 # A part that is not run keeps the figures of its last run.  A zenith command is timed whole:
 # process start, login with SCRAM-SHA-256, transfer, commit.  Servers: A pushes to B; C pulls
 # from B, increments from A.
 set -u
-ALL_PARTS="first nothing increments several link compression rate memory"
+ALL_PARTS="first nothing increments several link compression tripled rate memory"
 ONLY=${BENCH_ONLY:-$ALL_PARTS} SIZES=${BENCH_SIZES:-170 500 1500} ROUNDS=${BENCH_ROUNDS:-5}
 TMPDIR=${BENCH_DIR:-/var/tmp}
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -32,6 +34,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/memory.sh"
 suite bench
 RESULTS=$BUILD/bench TOOLS=$BUILD/tests/bench
+LARGEST=$(tr " " "\n" <<<"$SIZES" | sort -n | tail -n 1)
 # Several at once, compression and the long link are measured at one size, the middle one.
 MIDDLE=$(tr " " "\n" <<<"$SIZES" | sort -n | awk "{v[NR] = \$1} END {print v[int(NR / 2) + 1]}")
 [ -n "${BENCH_ONLY-}" ] || rm -rf "$RESULTS/samples"
@@ -46,9 +49,9 @@ BROKEN=()
 
 # Rather at once than after 20 minutes.
 room() {
-    local largest need free
-    largest=$(tr ' ' '\n' <<<"$SIZES" | sort -n | tail -n 1)
-    need=$((7 * largest + 500))
+    local need free
+    need=$((7 * LARGEST + 500))
+    wanted tripled && need=$((10 * LARGEST + 500))
     wanted memory && [ $((4 * MEMORY_MB + 500)) -gt $need ] && need=$((4 * MEMORY_MB + 500))
     free=$(df --output=avail -m "$WORK" | tail -n 1)
     [ "$free" -ge "$need" ] && return
@@ -95,15 +98,21 @@ part() {
     echo "  $1, $2 MB: $((SECONDS - begin)) s"
 }
 
+# One cluster, and A, which has it.
+source_of() {
+    echo "making a cluster of about $1 MB ..."
+    make_cluster "$1"
+    server A && server B
+    peer A B
+    quietly z A import main "$PG_ROOT/src"
+    BYTES=$(sql A branch_list | awk '$1 == "main" {print $7}')
+}
 # One cluster, its servers, and the parts that run on it.
 at_size() {
     local mb=$1
-    echo "making a cluster of about $mb MB ..."
-    make_cluster "$mb"
-    server A && server B && server C
-    peer A B && peer C A reader && peer C B reader
-    quietly z A import main "$PG_ROOT/src"
-    BYTES=$(sql A branch_list | awk '$1 == "main" {print $7}')
+    source_of "$mb"
+    server C
+    peer C A reader && peer C B reader
     rm -f "$RESULTS/samples/size.$mb.bytes"
     sample "size.$mb.bytes" "$BYTES"
     head -c "$BYTES" /dev/urandom >"$WORK/bytes"
@@ -117,13 +126,24 @@ at_size() {
     part nothing "$mb"
     part increments "$mb"
     [ "$mb" != "$MIDDLE" ] || part link "$mb"
+    [ "$mb" != "$LARGEST" ] || part tripled "$mb"
+    [ "$FAILED" -eq 0 ]
+}
+at_three_times() {
+    source_of "$1"
+    quietly z A push main B
+    part tripled "$1"
     [ "$FAILED" -eq 0 ]
 }
 
 room
+wanted tripled && forget tripled
 if wanted first nothing increments several link compression; then
     for mb in $SIZES; do inside "$mb-MB" at_size "$mb"; done
+elif wanted tripled; then
+    inside "$LARGEST-MB" at_size "$LARGEST"
 fi
+if wanted tripled; then inside "$((3 * LARGEST))-MB" at_three_times $((3 * LARGEST)); fi
 if wanted rate; then
     forget rate
     inside rate part_rate

@@ -3,7 +3,7 @@
 #
 # Each is called with a size in MB, with servers A, B and C of which A has the cluster as
 # "main"; from `nothing` on B and C have it, too.  Each leaves things as it found them, but for
-# changes that all three have.
+# changes that all three have, and that of `tripled`, the last, which C does without.
 
 # In turns: ours, and each rival; each round begins with another, as a disk that has just taken
 # several times the cluster may be slower than one that has rested (README.md), and nobody is
@@ -99,6 +99,20 @@ one_increment() { # KEY WHAT
     pull) timed "$1.pull" z C pull main A ;;
     rsync) timed "$1.rsync" copy_rsync ;;
     esac
+}
+
+# In the largest database and in one of three times its size, with no rivals between: how long
+# the same change takes, and nothing.
+part_tripled() {
+    local size=$1 round
+    sample "tripled.$size.bytes" "$BYTES"
+    for round in $(seq "$ROUNDS"); do
+        change "$(same_percent)" "$BYTES"
+        quietly z A import main "$PG_ROOT/src"
+        settle
+        timed "tripled.$size.same" z A push main B
+        timed "tripled.$size.nothing" z A push main B
+    done
 }
 
 # One push, and four branches at once to four branches; how long each of the four took.

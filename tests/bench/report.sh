@@ -6,20 +6,24 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 RESULTS=$(realpath -m "${BUILD:-$ROOT/build}")/bench
 cd "$RESULTS/samples" || exit 1
 SIZES=$(for f in size.*.bytes; do [ ! -e "$f" ] || { f=${f#size.} && echo "${f%.bytes}"; }; done | sort -n)
+LARGEST=$(tail -n 1 <<<"$SIZES")
+TRIPLED=$(for f in tripled.*.bytes; do [ ! -e "$f" ] || { f=${f#tripled.} && echo "${f%.bytes}"; }; done | sort -n)
 MIDDLE=$(awk "{v[NR] = \$1} END {print v[int(NR / 2) + 1]}" <<<"$SIZES")
 PERCENTS="0.1 1 10"
 SAME="1.5 MB"
 
 # ---- numbers ---------------------------------------------------------------------------------
 
-# median KEY, highest KEY: nothing if it was not measured.
+# median KEY: nothing if it was not measured.
 median() {
     [ ! -e "$1" ] || sort -n "$1" |
         awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
 }
-highest() { [ ! -e "$1" ] || sort -n "$1" | tail -n 1; }
-quotient() { awk -v a="$1" -v b="$2" 'BEGIN {if (a != "" && b > 0) printf "%.2f", a / b}'; }
-megabytes() { awk -v b="$(median "size.$1.bytes")" 'BEGIN {printf "%.0f", b / 1000000}'; }
+# most KEY...: the highest of all samples.   most_median KEY...: the highest median.
+most() { cat /dev/null "$@" 2>/dev/null | sort -n | tail -n 1; }
+most_median() { for f; do median "$f"; done | sort -n | tail -n 1; }
+quotient() { awk -v a="$1" -v b="$2" -v f="${3:-%.2f}" 'BEGIN {if (a != "" && b > 0) printf f, a / b}'; }
+megabytes() { awk -v b="$(median "${2:-size}.$1.bytes")" 'BEGIN {printf "%.0f", b / 1000000}'; }
 milliseconds() { awk -v ms="$1" 'BEGIN {printf(ms < 100 ? "%.1f" : "%.0f", ms)}'; }
 measured() { compgen -G "$1" >/dev/null; }
 
@@ -71,18 +75,37 @@ by_size() {
     echo
 }
 
-wire() {
-    local size percent raw text=()
-    measured 'increments.*.wire_bytes' || return
+# The most that an increment took on the wire, per byte of changed records.
+wire_most() {
+    local size percent
     for percent in $PERCENTS same; do
         for size in $SIZES; do
-            raw=$(median "increments.$size.$percent.raw_bytes")
-            [ -z "$raw" ] || text+=("$(awk -v w="$(median "increments.$size.$percent.wire_bytes")" \
-                -v r="$raw" 'BEGIN {printf "%.3f", w / r}')")
+            quotient "$(median "increments.$size.$percent.wire_bytes")" \
+                "$(median "increments.$size.$percent.raw_bytes")" %.3f
+            echo
         done
+    done | sort -n | tail -n 1
+}
+wire() {
+    measured 'increments.*.wire_bytes' || return
+    echo "Bytes on the wire of an increment, per byte of changed records: at most $(wire_most)."
+    echo
+}
+
+# The same work in a database of three times the size, no rivals between.
+tripled() {
+    local once thrice what
+    local -A text=([same]="push of $SAME changed" [nothing]="push with nothing to do")
+    read -r once thrice < <(paste -sd ' ' <<<"$TRIPLED")
+    [ -n "${thrice-}" ] || return
+    row "where the database triples" "$(megabytes "$once" tripled) MB, ms" \
+        "$(megabytes "$thrice" tripled) MB, ms" ratio
+    rule 1 2 3
+    for what in same nothing; do
+        row "${text[$what]}" "$(milliseconds "$(median "tripled.$once.$what")")" \
+            "$(milliseconds "$(median "tripled.$thrice.$what")")" \
+            "$(quotient "$(median "tripled.$thrice.$what")" "$(median "tripled.$once.$what")")"
     done
-    echo "Bytes on the wire of an increment, per byte of changed records:" \
-        "at most $(printf '%s\n' "${text[@]}" | sort -n | tail -n 1)."
     echo
 }
 
@@ -158,7 +181,7 @@ memory() {
         records=$(median "$file") bytes=$(median "memory.$shape.bytes") cells=()
         for what in push pull increment noted; do
             for side in near far; do
-                cells+=("$(highest "memory.$shape.$what.$side.anon") ($(highest "memory.$shape.$what.$side.peak"))")
+                cells+=("$(most "memory.$shape.$what.$side.anon") ($(most "memory.$shape.$what.$side.peak"))")
             done
         done
         row "$records x $bytes bytes${about[$shape]-}" "${cells[@]}"
@@ -170,6 +193,7 @@ tables() {
     echo "$MACHINE; medians of $ROUNDS rounds."
     echo
     by_size
+    tripled
     wire
     several
     compression
@@ -239,9 +263,11 @@ plots() {
         for what in same.push same.pull same.rsync basebackup; do cell "increments.$size.$what"; done
         echo
     done >"$data"
+    size=$(sed -n 2p <<<"$TRIPLED")
+    [ -z "$size" ] || echo "$(megabytes "$size" tripled)$(cell "tripled.$size.same") ? ? ?" >>"$data"
     plot size "$SAME changed, databases of several sizes" "size of the database, MB" "$data" \
         "zenith push" "zenith pull" "rsync, sync" pg_basebackup
-    size=$(tail -n 1 <<<"$SIZES")
+    size=$LARGEST
     for percent in $PERCENTS; do
         printf '%s' "$percent"
         for what in $percent.push $percent.pull $percent.rsync basebackup; do
