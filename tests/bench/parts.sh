@@ -115,34 +115,69 @@ part_tripled() {
     done
 }
 
-# One push, and four branches at once to four branches; how long each of the four took.
+# One push, and four branches at once to four branches, and how long each of the four took; one
+# pull, and two at once; and small pushes of other branches, alone and while a first push runs.
 part_several() {
-    local size=$1 round i
+    local size=$1 round i key=several.$1
     for i in 1 2 3 4; do quietly z A import "several-$i" "$PG_ROOT/src"; done
     for round in $(seq "$ROUNDS"); do
         touch_disk "$WORK/B/.zenith"
-        timed "several.$size.one" z A push main B:several-0
+        timed "$key.one" z A push main B:several-0
         drop B several-0
         touch_disk "$WORK/B/.zenith" 4
-        timed "several.$size.four" four_pushes
-        cat "$WORK"/several.[1-4] >>"$RESULTS/samples/several.$size.each"
-        sample "several.$size.spread" \
+        timed "$key.four" at_once 4 A push B
+        cat "$WORK"/several.[1-4] >>"$RESULTS/samples/$key.each"
+        sample "$key.spread" \
             "$(sort -n "$WORK"/several.[1-4] | awk 'NR == 1 {a = $1} {b = $1} END {printf "%.2f", b / a}')"
+        touch_disk "$WORK/C/.zenith"
+        timed "$key.pull_one" z C pull several-1 B
+        drop C several-1
+        touch_disk "$WORK/C/.zenith" 2
+        timed "$key.pull_two" at_once 2 C pull B
+        for i in 1 2; do drop C "several-$i"; done
+        small_pushes "$size"
         for i in 1 2 3 4; do drop B "several-$i"; done
     done
     for i in 1 2 3 4; do drop A "several-$i"; done
+    quietly z A import main "$PG_ROOT/src"
 }
-four_pushes() {
+# at_once N NAME VERB ORIGIN: of the branches several-1 to several-N; milliseconds of each into
+# several.1 to several.N.
+at_once() {
     local i begin=${EPOCHREALTIME/./} pids=() failed=0
-    for i in 1 2 3 4; do
+    for ((i = 1; i <= $1; i++)); do
         {
-            z A push "several-$i" B &&
+            z "$2" "$3" "several-$i" "$4" &&
                 echo $(((${EPOCHREALTIME/./} - begin) / 1000)) >"$WORK/several.$i"
         } &
         pids+=($!)
     done
     for i in "${pids[@]}"; do wait "$i" || failed=1; done
     return $failed
+}
+# small_pushes SIZE: 0.1 % of the four branches, one after the other; then as much again, while
+# "main" is pushed to a new branch.  One that outlasts the large push says nothing.
+small_pushes() {
+    local key=several.$1 i large
+    small_changes
+    for i in 1 2 3 4; do timed "$key.small_alone" z A push "several-$i" B; done
+    small_changes
+    touch_disk "$WORK/B/.zenith"
+    z A push main B:several-0 >"$WORK/large.out" 2>&1 &
+    large=$!
+    poll 10 busy B branch_push || broken cat "$WORK/large.out"
+    for i in 1 2 3 4; do
+        clock z A push "several-$i" B
+        ! kill -0 $large 2>/dev/null || sample "$key.small_beside" "$MS"
+    done
+    wait $large || broken cat "$WORK/large.out"
+    drop B several-0
+}
+small_changes() {
+    local i
+    change 0.1 "$BYTES"
+    for i in 1 2 3 4; do quietly z A import "several-$i" "$PG_ROOT/src"; done
+    settle
 }
 
 METHODS="none lz4 zstd auto"

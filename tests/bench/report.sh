@@ -109,14 +109,27 @@ tripled() {
     echo
 }
 
+# at_once N KEY_OF_ONE KEY_OF_ALL WHAT
+at_once() {
+    local one all
+    one=$(median "$2") all=$(median "$3")
+    row "$4" "$(milliseconds "$one")" "$(milliseconds "$all")" \
+        "$(awk -v n="$1" -v a="$one" -v b="$all" 'BEGIN {printf "%.2f", n * a / b}') times the throughput"
+}
 several() {
-    local s=several.$MIDDLE one four
-    one=$(median "$s.one") four=$(median "$s.four")
-    [ -n "$four" ] || return
-    echo "Four pushes of $(megabytes "$MIDDLE") MB at once: $(milliseconds "$four") ms, one alone" \
-        "$(milliseconds "$one") ms: $(awk -v a="$one" -v b="$four" 'BEGIN {printf "%.2f", 4 * a / b}')" \
-        "times the throughput of one; the slowest of the four took $(median "$s.spread") times as" \
-        "long as the fastest."
+    local s=several.$MIDDLE size
+    measured "$s.four" || return
+    size="$(megabytes "$MIDDLE") MB"
+    row "at once" "alone, ms" "at once, ms" ""
+    rule 1 2 3
+    at_once 4 "$s.one" "$s.four" "four pushes of $size"
+    at_once 2 "$s.pull_one" "$s.pull_two" "two pulls of $size"
+    measured "$s.small_beside" && row "push of 0.1 % changed, beside a first push of $size" \
+        "$(milliseconds "$(median "$s.small_alone")")" \
+        "$(milliseconds "$(median "$s.small_beside")")" \
+        "at most $(milliseconds "$(most "$s.small_beside")") ms"
+    echo
+    echo "The slowest of the four took $(median "$s.spread") times as long as the fastest."
     echo
 }
 
