@@ -202,9 +202,42 @@ memory() {
     echo
 }
 
+# ---- targets -----------------------------------------------------------------------------------
+
+# target TEXT VALUE HELD [UNIT]: what was asked for, what this run shows, and whether it is
+# reached: HELD is awk's, of v.  Nothing where it was not measured.
+target() {
+    [ -z "$2" ] ||
+        row "$1" "$2${4:+ $4}" "$(awk -v v="$2" "BEGIN {print $3 ? \"yes\" : \"**no**\"}")"
+}
+targets() {
+    local push once='' thrice='' size
+    size="$(megabytes "$LARGEST") MB" push=$(median "first.$LARGEST.push")
+    read -r once thrice < <(paste -sd ' ' <<<"$TRIPLED")
+    row target "this run" reached
+    rule 1 2
+    target "first push of $size: at least 2.0 times as fast as \`pg_basebackup -X none\`" \
+        "$(quotient "$(median "first.$LARGEST.basebackup")" "$push")" "v >= 2.0" times
+    target "the same: at least 0.55 times as fast as one durable sequential write" \
+        "$(quotient "$(median "first.$LARGEST.write")" "$push")" "v >= 0.55" times
+    target "push of 0.1 % of $size changed, the whole command: at most 40 ms" \
+        "$(median "increments.$LARGEST.0.1.push")" "v <= 40" ms
+    target "as many bytes changed where the database triples: at most 1.3 times as long" \
+        "$(quotient "$(median "tripled.$thrice.same")" "$(median "tripled.$once.same")")" "v <= 1.3" times
+    target "bytes on the wire of an increment, per changed byte: at most 1.05" "$(wire_most)" "v <= 1.05"
+    target "push with nothing to do, any size: at most 15 ms" "$(most_median nothing.*.push)" "v <= 15" ms
+    target "memory added to a server by any transfer: at most 64 MiB" \
+        "$(most memory.*.anon memory.*.peak)" "v <= 64" MiB
+    target "\`--max-rate\` within 5 % over any 10 s" \
+        "$(cat /dev/null rate.*.most rate.*.least 2>/dev/null |
+            awk '{d = 100 * ($1 > 1 ? $1 - 1 : 1 - $1); if (d > m) m = d} END {if (NR) printf "%.1f", m}')" \
+        "v <= 5" "% off at most"
+    echo
+}
 tables() {
     echo "$MACHINE; medians of $ROUNDS rounds."
     echo
+    targets
     by_size
     tripled
     wire
