@@ -175,6 +175,16 @@ static int narrow(struct compare *c, struct zs_error *e)
     return ZS_OK;
 }
 
+/* Sums that differ never end as "both hold the same", whoever said what it does not hold. */
+static int check_found(const struct compare *c, struct zs_error *e)
+{
+    if (c->result->found > 0 || c->result->more)
+        return ZS_OK;
+    error_set(e, ZS_PROTOCOL_VIOLATION, "the sides' sums differ, and no record that was told does");
+    return error_hint(e, "Run the command again; \"zenith verify\" on each side tells whether it "
+                         "is sound.");
+}
+
 /* ---- the beginning -------------------------------------------------------------------------- */
 
 static int receive_state(struct compare *c, struct zs_error *e)
@@ -340,6 +350,7 @@ static int run(struct compare *c, struct zs_error *e)
     if (!digest_equal(c->sums.sum, r->sum) || c->sums.records != r->records) {
         TRY(check_history(c, &near, e));
         TRY(narrow(c, e));
+        TRY(check_found(c, e));
     }
     c->decided = true;
     return ZS_OK;

@@ -59,10 +59,10 @@ struct compare_result {
     bool near_known, far_known; /* false: that cannot be told */
 };
 
-/* ZS_OK also if they differ: then `found` is not 0.  ZS002, ZS003: the histories have parted
- * before that; 0A000: there is nothing that both still have; XX001: a side cannot read.
- * Ends the stream in good order once it has decided, so that the far command does not fail for
- * what was found. */
+/* ZS_OK also if they differ: then `found` is not 0, or `more` is set.  ZS002, ZS003: the histories
+ * have parted before that; 0A000: there is nothing that both still have; 08P01: the far side's
+ * answers contradict each other or their sum; XX001: a side cannot read. Ends the stream in good
+ * order once it has decided, so that the far command does not fail for what was found. */
 int compare_run(const struct compare_job *job, struct compare_result *result, struct zs_error *e);
 
 /* The other half: answer until the asker is done. */

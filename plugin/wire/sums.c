@@ -157,7 +157,7 @@ static bool read_parts(const cJSON *items, const struct ask_message *ask, struct
             memcmp(p->last, ask->last, ZS_KEY_BYTES) > 0)
             return false;
     }
-    return true;
+    return m->count > 0; /* nothing is an empty list: no part would be left to be looked into */
 }
 
 /* What is given piece by piece is the whole. */

@@ -4,7 +4,7 @@
  * An answer has the sum of all that was asked for, and either the records one by one, if
  * there are few, or its parts: ranges of keys next to each other, each with its sum.
  * Decoders take nothing that cannot be: keys ascend and lie in the range, LSNs too, parts
- * or records add up to the whole.
+ * or records add up to the whole, and there is at least one part.
  * Ownership: a decoded struct holds no pointers.  Encoded text is malloc'ed and the
  * caller's.  Threads: none. */
 #ifndef ZS_WIRE_SUMS_H

@@ -40,6 +40,7 @@ struct lie {
 };
 
 static const struct lie *lying; /* a test's own */
+static struct zs_store honest;
 
 static void must(int rc, const struct zs_error *e)
 {
@@ -252,6 +253,18 @@ static void nothing(struct sums_message *m, unsigned asked)
     (void)asked;
     *m = (struct sums_message){.listed = true, .has_told = true, .told = m->told};
 }
+static void no_parts(struct sums_message *m, unsigned asked)
+{
+    (void)asked;
+    *m = (struct sums_message){.has_told = true, .told = m->told};
+}
+static void no_parts_later(struct sums_message *m, unsigned asked)
+{
+    if (asked == 1)
+        other_part(m, asked);
+    else
+        no_parts(m, asked);
+}
 
 #define REFUSED ZS_PROTOCOL_VIOLATION
 
@@ -266,6 +279,8 @@ static const struct lie lies[] = {
     {"parts that go down", NULL, parts_go_down, NULL, REFUSED, "malformed SUMS"},
     {"a part beyond what was asked", NULL, part_beyond, NULL, REFUSED, "malformed SUMS"},
     {"a part of no records", NULL, part_of_none, NULL, REFUSED, "malformed SUMS"},
+    {"no parts", NULL, no_parts, NULL, REFUSED, "malformed SUMS"},
+    {"no parts, later", NULL, no_parts_later, NULL, REFUSED, "malformed SUMS"},
     {"an LSN beyond what was asked", NULL, lsn_beyond, NULL, REFUSED, "malformed SUMS"},
     {"another message", NULL, NULL, "D{}", REFUSED, "DONE where SUMS"},
     {"no JSON", NULL, NULL, "M", REFUSED, "not a JSON object"},
@@ -315,5 +330,54 @@ static void test_each_lie_is_refused_or_a_difference(void)
     }
 }
 
+/* ---- a difference that is not found again ------------------------------------------------------
+ */
+
+static unsigned reads; /* begun: the answerer's, then the asker's sum, then its parts */
+
+static int32_t counted_open(struct zs_snapshot *snapshot, zs_lsn after, zs_lsn upto,
+                            struct zs_iter **out, struct zs_error *e)
+{
+    reads++;
+    return honest.iter_open(snapshot, after, upto, out, e);
+}
+
+/* What the asker sums has another record than what it reads afterwards. */
+static int32_t unsteady_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
+                             uint64_t buf_bytes, uint64_t *count, uint32_t *more,
+                             struct zs_error *e)
+{
+    int rc = honest.iter_next(iter, records, n, buf, buf_bytes, count, more, e);
+    if (rc == ZS_OK && reads == 2 && *count > 0)
+        records[0].value = "other";
+    return rc;
+}
+
+static void test_sums_that_differ_and_no_record(void)
+{
+    static const struct lie none = {.what = "none"};
+    struct scene s;
+    struct zs_error e = {0};
+    struct compare_result result;
+    CLEANUP(free_ptr) char *text = NULL;
+    scene_open(&s);
+    honest = *s.snapshot.store;
+    struct zs_store unsteady = honest;
+    unsteady.iter_open = counted_open;
+    unsteady.iter_next = unsteady_next;
+    s.snapshot.store = &unsteady;
+    reads = 0;
+    lying = &none;
+    must(state_encode(&s.state, &text, &e), &e);
+    say(&s, 'S', text);
+    struct compare_job job = {
+        .reader = s.reader, .branch = "main", .far_branch = "main", .tell = count, .context = &s};
+    ASSERT_FAILS(compare_run(&job, &result, &e), ZS_PROTOCOL_VIOLATION);
+    CU_ASSERT(strstr(e.message, "no record") != NULL);
+    CU_ASSERT(s.told == 0);
+    scene_close(&s);
+}
+
 SUITE("sync/compare_lies",
-      {"each lie is refused or a difference", test_each_lie_is_refused_or_a_difference})
+      {"each lie is refused or a difference", test_each_lie_is_refused_or_a_difference},
+      {"sums that differ where no record does are not equal", test_sums_that_differ_and_no_record})
