@@ -282,6 +282,7 @@ int kv_open(const char *dir, int create, struct kv **out, struct zs_error *e)
     (void)pthread_mutex_init(&kv->registry, NULL);
     kv->store = functions;
     kv->store.self = kv;
+    kv->stage_seconds = KV_STAGE_SECONDS;
     if (start(kv, dir, create, e) != ZS_OK) {
         if (!create)
             hint_damaged(dir, e);

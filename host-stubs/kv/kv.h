@@ -25,6 +25,13 @@ int kv_branch_create(struct kv *kv, const char *name, struct zs_branch_info *inf
  * it.  Snapshots that are open go on reading what they showed. */
 int kv_branch_delete(struct kv *kv, const char *name, struct zs_error *e);
 
+/* A stage that was last synced so long ago is removed, if nobody goes on with it: by
+ * kv_expire_stages, which whoever runs a store calls now and then, by a listing of the stages
+ * and by any ingest_begin.  After kv_open KV_STAGE_SECONDS; 0: none is kept. */
+#define KV_STAGE_SECONDS (7 * INT64_C(86400))
+void kv_set_stage_timeout(struct kv *kv, int64_t seconds);
+void kv_expire_stages(struct kv *kv);
+
 /* Bytes on disk, for `status`. */
 uint64_t kv_disk_bytes(struct kv *kv);
 

@@ -86,7 +86,8 @@ struct kv {
     pthread_mutex_t registry;
     struct claim *claims;
     struct zs_snapshot *snapshots;
-    struct kept *kept; /* in branch order */
+    struct kept *kept;     /* in branch order */
+    int64_t stage_seconds; /* that one waits */
     uint64_t next_space;
     atomic_bool write_failed; /* kv_write.c */
 
@@ -270,8 +271,8 @@ int kv_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes
 int kv_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_error *e);
 int kv_stage_drop(void *self, const char *branch, struct zs_error *e);
 
-/* Take the branch's stage out of the list, and, with `old`, those past their time.  The
- * registry is locked by the caller, who removes what it gets after unlocking it. */
+/* Take the branch's stage (NULL: none) out of the list, and, with `old`, those past their time.
+ * The registry is locked by the caller, who removes what it gets after unlocking it. */
 struct kept *kept_take(struct kv *kv, const char *branch, bool old);
 /* Into the list; the registry is locked by the caller. */
 void kept_add(struct kv *kv, struct kept *k);

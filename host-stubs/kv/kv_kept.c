@@ -4,6 +4,8 @@
  *   close   cut the folder to what the manifest names; into the list
  *   start   each folder with a manifest that fits into the list, the others removed
  *   resume  out of the list, an ingest again (kv_resume.c)
+ *   expire  past its time: out of the list and off the disk; not at the start, which does not
+ *           know yet how long that is
  *
  * The records carry the space of their branch, so the space of a stage that would make
  * one stays taken: next_space goes past it at a start.
@@ -18,8 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#define KEPT_SECONDS (7 * INT64_C(86400))
 
 /* ---- the list ------------------------------------------------------------------------ */
 
@@ -45,9 +45,9 @@ void kept_remove(struct kept *list)
     kept_free(list);
 }
 
-static bool is_old(const struct manifest *m)
+static bool is_old(const struct kv *kv, const struct manifest *m)
 {
-    return (int64_t)time(NULL) - m->synced_unix > KEPT_SECONDS;
+    return (int64_t)time(NULL) - m->synced_unix >= kv->stage_seconds;
 }
 
 struct kept *kept_take(struct kv *kv, const char *branch, bool old)
@@ -55,7 +55,8 @@ struct kept *kept_take(struct kv *kv, const char *branch, bool old)
     struct kept *taken = NULL;
     for (struct kept **at = &kv->kept; *at != NULL;) {
         struct kept *k = *at;
-        if (strcmp(k->manifest->branch, branch) != 0 && !(old && is_old(k->manifest))) {
+        bool asked = branch != NULL && strcmp(k->manifest->branch, branch) == 0;
+        if (!asked && !(old && is_old(kv, k->manifest))) {
             at = &k->next;
             continue;
         }
@@ -64,6 +65,21 @@ struct kept *kept_take(struct kv *kv, const char *branch, bool old)
         taken = k;
     }
     return taken;
+}
+
+void kv_set_stage_timeout(struct kv *kv, int64_t seconds)
+{
+    (void)pthread_mutex_lock(&kv->registry);
+    kv->stage_seconds = seconds;
+    (void)pthread_mutex_unlock(&kv->registry);
+}
+
+void kv_expire_stages(struct kv *kv)
+{
+    (void)pthread_mutex_lock(&kv->registry);
+    struct kept *old = kept_take(kv, NULL, true);
+    (void)pthread_mutex_unlock(&kv->registry);
+    kept_remove(old);
 }
 
 void kept_add(struct kv *kv, struct kept *k)
@@ -225,11 +241,8 @@ static int look_at(struct kv *kv, const char *dir, struct manifest **m, bool *go
         return ZS_OK;
     if (rc == ZS_OK)
         rc = manifest_files_check(*m, dir, &why);
-    if (rc == ZS_OK) {
-        TRY(kept_fits(kv, *m, good, e));
-        *good = *good && !is_old(*m);
-        return ZS_OK;
-    }
+    if (rc == ZS_OK)
+        return kept_fits(kv, *m, good, e);
     if (!error_is(&why, ZS_CORRUPT)) {
         *e = why;
         return ZS_FAIL;
@@ -315,6 +328,7 @@ int kv_stage_list(void *self, zs_stage_visit visit, void *context, struct zs_err
 {
     struct kv *kv = self;
     (void)e;
+    kv_expire_stages(kv);
     (void)pthread_mutex_lock(&kv->registry);
     for (const struct kept *k = kv->kept; k != NULL; k = k->next) {
         const struct manifest *m = k->manifest;

@@ -54,6 +54,10 @@ static const char text_tail[] =
     "# is due, however often it says that it is alive.\n"
     "# progress_timeout = 86400\n"
     "\n"
+    "# Seconds that what has arrived of a push or pull which was cut off waits on the disk to\n"
+    "# be gone on with (0: not at all).\n"
+    "# stage_timeout = 604800\n"
+    "\n"
     "# TLS for those who connect.  With tls_ca a client certificate of that authority whose\n"
     "# common name is the user's logs in without a password.\n"
     "# tls_cert = \"/etc/zenith-sync/server.crt\"\n"
@@ -101,6 +105,7 @@ static int check_keys(const struct toml_doc *doc, struct zs_error *e)
                                         "idle_timeout",
                                         "lease_timeout",
                                         "progress_timeout",
+                                        "stage_timeout",
                                         "tls_cert",
                                         "tls_key",
                                         "tls_ca"};
@@ -146,6 +151,7 @@ static int read_doc(struct config *c, struct zs_error *e)
     TRY(get_count(doc, "handshake_timeout", 1, 3600, &c->handshake_timeout_s, e));
     TRY(get_count(doc, "idle_timeout", 0, 31536000, &c->idle_timeout_s, e));
     TRY(get_count(doc, "lease_timeout", 0, 2592000, &lease_timeout_s, e));
+    TRY(get_count(doc, "stage_timeout", 0, 31536000, &c->stage_timeout_s, e));
     TRY(get_count(doc, "progress_timeout", 1, 2592000, &progress_timeout_s, e));
     TRY(get_count(doc, "max_transfers", 0, 10000, &max_transfers, e));
     TRY(toml_get_string(doc, TOML_PATH("tls_cert"), &c->tls_cert, e));
@@ -165,7 +171,8 @@ static int config_take(struct toml_doc *doc, struct config *out, struct zs_error
                            .max_connections = 200,
                            .max_half_open = 64,
                            .handshake_timeout_s = 10,
-                           .idle_timeout_s = 3600};
+                           .idle_timeout_s = 3600,
+                           .stage_timeout_s = 604800};
     int rc = read_doc(out, e);
     if (rc != ZS_OK)
         config_fini(out);

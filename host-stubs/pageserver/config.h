@@ -27,6 +27,7 @@ struct config {
     char progress_timeout[12]; /* seconds */
     char max_transfers[12];
     uint32_t handshake_timeout_s;
+    uint32_t stage_timeout_s;       /* 0: what was cut off is not kept */
     uint32_t idle_timeout_s;        /* 0: none */
     const char *tls_cert, *tls_key; /* NULL: no TLS */
     const char *tls_ca;             /* NULL: client certificates are not asked for */

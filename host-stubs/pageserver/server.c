@@ -49,7 +49,16 @@ static int load_modules(struct server *s, struct zs_error *e)
 
 /* The steps up to here are undone by their opposites in this order; `made` tells how
  * far start came. */
-enum made { MADE_NOTHING, MADE_CONFIG, MADE_TLS, MADE_SESSIONS, MADE_COMMANDS, MADE_KV, MADE_ALL };
+enum made {
+    MADE_NOTHING,
+    MADE_CONFIG,
+    MADE_TLS,
+    MADE_SESSIONS,
+    MADE_COMMANDS,
+    MADE_KV,
+    MADE_HOUSEKEEPER,
+    MADE_ALL
+};
 
 static void undo(struct server *s, enum made made)
 {
@@ -57,6 +66,9 @@ static void undo(struct server *s, enum made made)
     case MADE_ALL:
         modules_close(&s->modules);
         listener_close(&s->listener);
+        /* fall through */
+    case MADE_HOUSEKEEPER:
+        housekeeper_stop(&s->housekeeper);
         /* fall through */
     case MADE_KV:
         kv_close(s->kv);
@@ -90,6 +102,8 @@ static int start_steps(struct server *s, enum made *made, struct zs_error *e)
     *made = MADE_COMMANDS;
     TRY(kv_open(s->repository.data, 0, &s->kv, e));
     *made = MADE_KV;
+    TRY(housekeeper_start(&s->housekeeper, s->kv, s->config.stage_timeout_s, e));
+    *made = MADE_HOUSEKEEPER;
     s->self_owner = (struct command_owner){.name = PAGESERVER_NAME " itself"};
     s->module_context = (struct module_context){.log = &s->log,
                                                 .config = &s->config,

@@ -7,6 +7,7 @@
 
 #include "pageserver/commands.h"
 #include "pageserver/config.h"
+#include "pageserver/housekeeper.h"
 #include "pageserver/listener.h"
 #include "pageserver/log.h"
 #include "pageserver/module.h"
@@ -23,6 +24,7 @@ struct server {
     struct repository repository;
     struct config config;
     struct kv *kv;
+    struct housekeeper housekeeper;
     struct tls *tls; /* NULL: none */
     struct sessions sessions;
     struct commands commands;

@@ -24,7 +24,7 @@ void stub_stage_forget(struct stub_store *store, const char *branch, bool old)
     int64_t oldest = old ? (int64_t)time(NULL) - KEPT_SECONDS : INT64_MIN;
     for (struct zs_ingest **at = &store->stages; *at != NULL;) {
         struct zs_ingest *in = *at;
-        if (strcmp(in->branch, branch) != 0 && in->synced_unix > oldest) {
+        if ((branch == NULL || strcmp(in->branch, branch) != 0) && in->synced_unix > oldest) {
             at = &in->next;
             continue;
         }
@@ -87,6 +87,7 @@ int32_t stub_stage_list(void *self, zs_stage_visit visit, void *context, struct 
     struct stub_store *store = self;
     (void)e;
     stub_lock(store);
+    stub_stage_forget(store, NULL, true);
     for (const struct zs_ingest *in = store->stages; in != NULL; in = in->next) {
         struct zs_stage_info info = {.struct_size = sizeof info,
                                      .token_bytes = in->token_bytes,

@@ -145,7 +145,7 @@ const struct cli_command command_branch_drop_stage = {
     .most = 1,
     .summary = "Drop what an interrupted push or pull of a branch left here.",
     .help = "The next push or pull of the branch starts again.  \"zenith status\" shows what "
-            "waits; after 7 days it goes by itself.\n\n"
+            "waits; after stage_timeout, 7 days, it goes by itself.\n\n"
             "Example:\n"
             "  zenith branch drop-stage main",
     .options = options,

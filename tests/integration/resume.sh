@@ -93,6 +93,16 @@ must "and its space comes back" no_stages B
 run B branch drop-stage main
 must "there is nothing more to drop" exits 1
 
+# Nobody goes on with it.
+interrupted B A push main B
+run B stop
+echo 'stage_timeout = 1' >>"$WORK/B/.zenith/pageserver.toml"
+run B start
+must "what nobody goes on with goes by itself" poll 20 no_stages B
+run B stop
+sed -i '/^stage_timeout/d' "$WORK/B/.zenith/pageserver.toml"
+run B start
+
 # Damage.
 flip() { # FILE: change one byte in its middle
     local at=$(($(stat -c %s "$1") / 2)) byte

@@ -291,8 +291,9 @@ struct zs_store {
      * A stage belongs to a branch, one at most, and waits while no ingest is open on
      * it.  It is never served and never stands in anybody's way: ingest_begin on its
      * branch drops it.  It goes, too, when its branch moves or is deleted, when a commit
-     * is tried, whatever becomes of it, and at the next start or ingest_begin on any
-     * branch when it was last synced 7 days ago. */
+     * is tried, whatever becomes of it, and when it was last synced longer ago than the host
+     * keeps one, 7 days if nothing else is set: at the latest with the next start, stage_list,
+     * or ingest_begin on any branch. */
 
     /* Make all that was put so far durable, with the token (at most ZS_TOKEN_MAX bytes,
      * meaningless to the store), as the branch's stage: it survives a close and a crash;

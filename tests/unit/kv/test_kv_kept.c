@@ -4,7 +4,10 @@
  * the stage is gone on with when the reason has passed.  A look that shows damage, or nothing
  * to go on with, removes it.
  *
- * The calls that fail are this program's and RocksDB's: they come before the C library's. */
+ * And one that nobody has gone on with in time, as soon as anybody looks, or nobody does.
+ *
+ * The calls that fail are this program's and RocksDB's: they come before the C library's, as
+ * does the clock. */
 #include "fixture.h"
 
 #include "kv/kv_internal.h"
@@ -15,6 +18,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define PUBLIC __attribute__((visibility("default"))) /* RocksDB finds it */
 #define ALL    40u
@@ -66,14 +70,26 @@ PUBLIC ssize_t pread(int fd, void *buf, size_t n, off_t at)
     return due("pread", path) ? -1 : (ssize_t)syscall(SYS_pread64, fd, buf, n, at);
 }
 
+static _Atomic int64_t later_seconds; /* than it is */
+
+PUBLIC time_t time(time_t *out)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    time_t shown = now.tv_sec + (time_t)atomic_load(&later_seconds);
+    if (out != NULL)
+        *out = shown;
+    return shown;
+}
+
 /* ---- a stage -------------------------------------------------------------------------- */
 
 /* Half of a branch, synced. */
-static void stage_make(struct fixture *f)
+static void stage_make_of(struct fixture *f, const char *branch)
 {
     const struct zs_ingest_spec spec = {.struct_size = sizeof spec,
                                         .flags = ZS_INGEST_CREATE,
-                                        .branch = "main",
+                                        .branch = branch,
                                         .target_lsn = 1,
                                         .expected_bytes = BULK};
     struct zs_error e = {0};
@@ -84,6 +100,11 @@ static void stage_make(struct fixture *f)
     ASSERT_OK(ingest_sync(&in, TOKEN, strlen(TOKEN), &synced, &e));
     CU_ASSERT(synced);
     ingest_close(&in);
+}
+
+static void stage_make(struct fixture *f)
+{
+    stage_make_of(f, "main");
 }
 
 static int resume(struct fixture *f, struct ingest *in, struct zs_error *e)
@@ -275,7 +296,90 @@ static void test_a_resume_that_finds_damage(void)
     fixture_close(&f);
 }
 
+/* ---- its time is over ----------------------------------------------------------------- */
+
+enum look { A_LISTING, ANOTHER_INGEST, A_SWEEP, A_START };
+
+static int32_t count_one(void *context, const struct zs_stage_info *info)
+{
+    (void)info;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+static void look(struct fixture *f, enum look how)
+{
+    struct zs_error e = {0};
+    unsigned seen = 0;
+    switch (how) {
+    case A_START:
+        fixture_reopen(f);
+        kv_expire_stages(f->kv); /* the server's first */
+        return;
+    case A_SWEEP:
+        kv_expire_stages(f->kv);
+        return;
+    case ANOTHER_INGEST:
+        write_pages(kv_store(f->kv), "other", 0, 1, (zs_lsn)atomic_load(&later_seconds) + 1, 0);
+        return;
+    case A_LISTING:
+        ASSERT_OK(store_stage_list(kv_store(f->kv), count_one, &seen, &e));
+        CU_ASSERT_EQUAL(seen, atomic_load(&later_seconds) < KV_STAGE_SECONDS ? 2 : 0);
+        return;
+    }
+}
+
+static void test_a_stage_goes_after_its_time(void)
+{
+    static const enum look looks[] = {A_LISTING, ANOTHER_INGEST, A_SWEEP, A_START};
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+        struct fixture f = fixture_open();
+        struct zs_error e = {0};
+        struct ingest in = {0};
+        char dir[120];
+        atomic_store(&later_seconds, 0);
+        stage_make(&f);
+        stage_make_of(&f, "second");
+        atomic_store(&later_seconds, KV_STAGE_SECONDS - 60);
+        look(&f, looks[i]);
+        CU_ASSERT(stage_find(&f, dir, sizeof dir));
+        check_waits(&f);
+        atomic_store(&later_seconds, KV_STAGE_SECONDS);
+        look(&f, looks[i]);
+        CU_ASSERT(!stage_find(&f, dir, sizeof dir)); /* the disk is given back */
+        ASSERT_FAILS(resume(&f, &in, &e), ZS_NO_SUCH_BRANCH);
+        atomic_store(&later_seconds, 0);
+        fixture_close(&f);
+    }
+}
+
+static void test_how_long_a_stage_waits_can_be_set(void)
+{
+    static const struct {
+        int64_t seconds, age;
+        bool waits;
+    } cases[] = {{100, 99, true},
+                 {100, 100, false},
+                 {0, 0, false}, /* not at all */
+                 {2 * KV_STAGE_SECONDS, KV_STAGE_SECONDS + 1, true},
+                 {2 * KV_STAGE_SECONDS, 2 * KV_STAGE_SECONDS, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f = fixture_open();
+        char dir[120];
+        stage_make(&f);
+        atomic_store(&later_seconds, cases[i].age);
+        fixture_reopen(&f); /* which does not know yet */
+        kv_set_stage_timeout(f.kv, cases[i].seconds);
+        kv_expire_stages(f.kv);
+        CU_ASSERT_EQUAL(stage_find(&f, dir, sizeof dir), cases[i].waits);
+        atomic_store(&later_seconds, 0);
+        fixture_close(&f);
+    }
+}
+
 SUITE("kv/kept", {"a start that cannot read a stage leaves it", test_a_start_that_cannot_read},
       {"a resume that cannot read a stage leaves it", test_a_resume_that_cannot_read},
       {"a start removes a stage that is damaged", test_a_start_that_finds_damage},
-      {"a resume removes a stage that is damaged", test_a_resume_that_finds_damage})
+      {"a resume removes a stage that is damaged", test_a_resume_that_finds_damage},
+      {"a stage goes after its time, whoever looks", test_a_stage_goes_after_its_time},
+      {"how long a stage waits can be set", test_how_long_a_stage_waits_can_be_set})

@@ -18,7 +18,7 @@ static void test_the_default_text_is_a_config(void)
     CU_ASSERT_EQUAL(c.port, 6000);
     CU_ASSERT(c.nmodules == 1 && strcmp(c.modules[0], "zenith_sync.so") == 0);
     CU_ASSERT(c.allow_destinations == NULL && !c.allow_unix_sockets && c.tls_cert == NULL);
-    CU_ASSERT(c.max_connections == 200 && c.max_half_open == 64);
+    CU_ASSERT(c.max_connections == 200 && c.max_half_open == 64 && c.stage_timeout_s == 604800);
     config_fini(&c);
     free(text);
     CU_ASSERT(config_default_text("a\"b", 1, &e) == NULL);
@@ -45,6 +45,7 @@ static void test_an_example_of_everything_that_is_commented_out_holds(void)
     ASSERT_TEXT(c.progress_timeout, "86400");
     ASSERT_TEXT(c.max_transfers, "32");
     CU_ASSERT(c.idle_timeout_s == 3600 && c.handshake_timeout_s == 10);
+    CU_ASSERT(c.stage_timeout_s == 604800);
     config_fini(&c);
     free(text);
 }
@@ -66,6 +67,8 @@ static void test_errors_name_the_line(void)
         {"handshake_timeout = 0\n", "line 1"},
         {"progress_timeout = 0\n", "line 1"},
         {"max_transfers = -1\n", "line 1"},
+        {"stage_timeout = -1\n", "line 1"},
+        {"stage_timeout = \"7 days\"\n", "line 1"},
         {"allow_unix_sockets = \"yes\"\n", "line 1"},
         {"allow_destinations = [\"a b\"]\n", "line 1"},
         {"allow_destinations = [\"\"]\n", "line 1"},
