@@ -145,6 +145,7 @@ int kv_ingest_begin(void *self, const struct zs_ingest_spec *theirs, struct zs_i
         return error_memory(e);
     in->kv = kv;
     in->create = (spec->flags & ZS_INGEST_CREATE) != 0;
+    in->exact = (spec->flags & ZS_INGEST_EXACT_TIMELINE) != 0;
     in->target_lsn = spec->target_lsn;
 
     struct kept *dropped = NULL;

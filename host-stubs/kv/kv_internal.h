@@ -60,6 +60,7 @@ struct zs_ingest {
     struct claim claim;
     struct branch_meta base; /* the branch as it was; with create all but timeline and space 0 */
     bool create, broken, ended;
+    bool exact; /* with create: no other timeline id will do */
     zs_lsn target_lsn, highest_lsn;
     struct zs_digest sum;
     uint64_t records, bytes;
@@ -302,7 +303,7 @@ int kv_branch_verify(void *self, const char *branch, const struct zs_cancel *can
 /* A stage as of its last sync. */
 struct manifest {
     char branch[ZS_BRANCH_NAME_MAX + 1];
-    bool create;
+    bool create, exact; /* as of the ingest */
     struct branch_meta base;
     zs_lsn target_lsn, highest_lsn, last_lsn;
     uint8_t last_key[ZS_KEY_BYTES];

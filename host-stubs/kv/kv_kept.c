@@ -130,6 +130,7 @@ static int sync_stage(struct zs_ingest *in, const void *token, uint64_t token_by
     const char *dir = stage_dir(in->stage);
     TRY(stage_finish(in->stage, e));
     *m = (struct manifest){.create = in->create,
+                           .exact = in->exact,
                            .base = in->base,
                            .target_lsn = in->target_lsn,
                            .highest_lsn = in->highest_lsn,
@@ -217,7 +218,8 @@ int kept_fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_err
     bool taken = false;
     TRY(branch_look(kv, kv->newest, m->branch, &now, &exists, e));
     if (m->create) {
-        TRY(timeline_taken(kv, m->base.timeline, &taken, e));
+        if (m->exact)
+            TRY(timeline_taken(kv, m->base.timeline, &taken, e));
         *good = !exists && !taken;
     } else {
         *good = exists && now.space == m->base.space &&

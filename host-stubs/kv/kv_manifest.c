@@ -1,10 +1,9 @@
 /* kv_manifest.c - DIR/stage/<id>/manifest: a stage as of its last sync, checksummed.
- * Layout, little-endian: magic 8, length of all 4, flags 4 (1: makes the branch), branch
- * name 256, base 88 (kv_layout.h), target, highest, last LSN 3 x 8, last key 18, time 8,
- * sum 16, records 8, bytes 8, token length 4, number of files 4, token, sizes of files 8
- * each, XXH3_64 of all before 8.
- * Written beside and renamed, so that there is always a whole one; what it names is on
- * disk before it is.  Threads: the stage's. */
+ * Layout, little-endian: magic 8, length of all 4, flags 4 (1: makes the branch, 2: with no
+ * other timeline id), branch name 256, base 88 (kv_layout.h), target, highest, last LSN 3 x 8, last
+ * key 18, time 8, sum 16, records 8, bytes 8, token length 4, number of files 4, token, sizes of
+ * files 8 each, XXH3_64 of all before 8. Written beside and renamed, so that there is always a
+ * whole one; what it names is on disk before it is.  Threads: the stage's. */
 #include "base/bytes.h"
 #include "kv/kv_internal.h"
 
@@ -17,6 +16,9 @@
 
 #define HEAD_BYTES 450u /* up to the token */
 #define MAX_FILES  1000000u
+
+#define FLAG_CREATE 1u
+#define FLAG_EXACT  2u
 
 static const char magic[8] = {'Z', 'S', 'S', 'T', 'A', 'G', 'E', '1'};
 
@@ -37,7 +39,7 @@ static void encode(const struct manifest *m, uint8_t *out, size_t size)
     memset(out, 0, size);
     memcpy(out, magic, sizeof magic);
     put_u32le(out + 8, (uint32_t)size);
-    put_u32le(out + 12, m->create ? 1 : 0);
+    put_u32le(out + 12, (m->create ? FLAG_CREATE : 0) | (m->exact ? FLAG_EXACT : 0));
     memcpy(out + 16, m->branch, sizeof m->branch);
     kv_branch_encode(&m->base, (char *)out + 272);
     put_u64le(out + 360, m->target_lsn);
@@ -66,7 +68,8 @@ static int decode(const uint8_t *in, size_t size, struct manifest **out, struct 
     struct manifest *m = calloc(1, sizeof *m);
     if (m == NULL)
         return error_memory(e);
-    m->create = get_u32le(in + 12) == 1;
+    m->create = (get_u32le(in + 12) & FLAG_CREATE) != 0;
+    m->exact = (get_u32le(in + 12) & FLAG_EXACT) != 0;
     memcpy(m->branch, in + 16, sizeof m->branch);
     m->target_lsn = get_u64le(in + 360);
     m->highest_lsn = get_u64le(in + 368);

@@ -11,6 +11,16 @@
 
 #include <string.h>
 
+/* Another name for the same history may have come first.  Records carry the space, not the id
+ * (kv_layout.h), so that the stage goes on under another id, and nothing is sent again. */
+static int mend_timeline(struct kv *kv, struct manifest *m, struct zs_error *e)
+{
+    bool taken = false;
+    if (m->create)
+        TRY(timeline_taken(kv, m->base.timeline, &taken, e));
+    return taken ? timeline_random(&m->base.timeline, e) : ZS_OK;
+}
+
 /* With the registry locked.  *out is set in any case where the stage left the list. */
 static int take_locked(struct zs_ingest *in, const char *branch, struct kept **out,
                        struct zs_error *e)
@@ -27,6 +37,8 @@ static int take_locked(struct zs_ingest *in, const char *branch, struct kept **o
         if (timeline_equal(c->timeline, k->manifest->base.timeline))
             TRY(claim_check(kv, c->name, e)); /* 55006: the claim is there */
     TRY(kept_fits(kv, k->manifest, &good, e));
+    if (good)
+        TRY(mend_timeline(kv, k->manifest, e));
     *out = kept_take(kv, branch, false);
     if (!good) {
         (void)branch_moved(branch, e);
@@ -78,6 +90,7 @@ static int revive(struct zs_ingest *in, struct kept *k, struct zs_error *e)
     TRY(stage_reopen(in->kv, dir, m->nfiles, &in->stage, e));
     in->base = m->base;
     in->create = m->create;
+    in->exact = m->exact;
     in->target_lsn = m->target_lsn;
     in->highest_lsn = m->highest_lsn;
     in->sum = m->sum;

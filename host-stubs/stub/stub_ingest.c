@@ -134,6 +134,7 @@ int32_t stub_ingest_begin(void *self, const struct zs_ingest_spec *theirs,
         return error_memory(e);
     in->store = store;
     in->create = (spec.flags & ZS_INGEST_CREATE) != 0;
+    in->exact = (spec.flags & ZS_INGEST_EXACT_TIMELINE) != 0;
     in->target_lsn = spec.target_lsn;
     in->state.struct_size = sizeof in->state;
     (void)stpcpy(in->branch, spec.branch); /* its length has been checked */

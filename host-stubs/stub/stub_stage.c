@@ -112,11 +112,16 @@ static int no_stage(const char *branch, struct zs_error *e)
     return ZS_FAIL;
 }
 
+static bool is_taken(struct stub_store *store, const struct zs_ingest *in)
+{
+    return in->create && stub_branch_of_timeline(store, in->state.timeline) != NULL;
+}
+
 static bool has_moved(struct stub_store *store, const struct zs_ingest *in)
 {
     const struct stub_branch *b = stub_branch_named(store, in->branch);
     if (in->create)
-        return b != NULL || stub_branch_of_timeline(store, in->state.timeline) != NULL;
+        return b != NULL || (in->exact && is_taken(store, in));
     return b == NULL || !timeline_equal(b->now->info.timeline, in->state.timeline) ||
            b->now->info.last_valid_lsn != in->state.base.lsn;
 }
@@ -144,6 +149,10 @@ static int take(struct stub_store *store, const char *branch, struct zs_ingest *
         error_set(e, ZS_MOVED_MEANWHILE, "branch \"%s\" was changed meanwhile", branch);
         (void)error_hint(e, "Run the command again: it starts from the beginning.");
         return ZS_FAIL;
+    }
+    if (is_taken(store, in)) { /* a name for the same history came first */
+        TRY(timeline_random(&in->state.timeline, e));
+        in->synced_state.timeline = in->state.timeline;
     }
     *at = in->next;
     in->next = store->ingests;

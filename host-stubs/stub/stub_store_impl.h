@@ -15,6 +15,7 @@ struct zs_ingest {
     struct stub_store *store;
     char branch[ZS_BRANCH_NAME_MAX + 1];
     bool create, over; /* over: failed or committed; only a close is of use */
+    bool exact;        /* with create: no other timeline id will do */
     bool tried;        /* a commit was tried */
     struct zs_ingest_state state;
     zs_lsn target_lsn, highest_lsn;

@@ -39,6 +39,7 @@ static int begin(struct fixture *f, const struct plan *p, struct ingest *in, str
     struct zs_ingest_spec spec = {.struct_size = sizeof spec,
                                   .flags = p->flags,
                                   .branch = p->branch,
+                                  .timeline = p->timeline,
                                   .base_lsn = p->base,
                                   .target_lsn = p->upto};
     return ingest_begin(&f->store, &spec, in, e);
@@ -298,6 +299,71 @@ static void test_a_stage_of_a_branch_that_moved(void)
     fixture_close(&f);
 }
 
+/* The same history was pushed under another name meanwhile, and has the id: the stage is gone
+ * on with all the same, as another timeline. */
+static void test_a_stage_whose_id_is_taken(void)
+{
+    static const struct zs_timeline_id id = {{7, 7, 7}};
+    struct zs_error e = {0};
+    struct history h = {0};
+    struct fixture f;
+    struct ingest in;
+    struct zs_ingest_state state;
+    struct zs_branch_info one = {.struct_size = sizeof one}, two = {.struct_size = sizeof two};
+    if (!fixture_open(&f))
+        return;
+    history_add_images(&h, 1, RECORDS, LENGTH, 5);
+    history_sort(&h);
+    struct plan first = plan_of("one", &h, 0, 9), second = plan_of("two", &h, 0, 9);
+    first.timeline = second.timeline = id;
+    stage_make(&f, &first, 400, "t");
+    ASSERT_OK(plan_run(&f, &second, &e));
+    if (f.driver->reopen != NULL)
+        CU_ASSERT(fixture_reopen(&f));
+    check_stages(&f, "one 0..9 t;");
+    for (int i = 0; i < 2; i++) { /* it waits again, and is what it was */
+        ASSERT_OK(resume(&f, "one", &in, &e));
+        ASSERT_OK(ingest_state(&in, &state, &e));
+        CU_ASSERT(memcmp(&state.timeline, &id, sizeof id) != 0);
+        ingest_close(&in);
+        if (f.driver->reopen != NULL)
+            CU_ASSERT(fixture_reopen(&f));
+    }
+    finish(&f, &first, 400);
+    check_branch(&f, "two", &h, 9);
+    ASSERT_OK(store_branch_find(&f.store, "one", &one, &e));
+    ASSERT_OK(store_branch_find(&f.store, "two", &two, &e));
+    CU_ASSERT(memcmp(&two.timeline, &id, sizeof id) == 0);
+    CU_ASSERT(memcmp(&one.timeline, &id, sizeof id) != 0);
+    history_free(&h);
+    fixture_close(&f);
+}
+
+/* No other id will do for it. */
+static void test_a_stage_of_an_exact_id_that_is_taken(void)
+{
+    static const struct zs_timeline_id id = {{7, 7, 7}};
+    struct zs_error e = {0};
+    struct history h = {0};
+    struct fixture f;
+    struct ingest in;
+    if (!fixture_open(&f))
+        return;
+    history_add_images(&h, 1, RECORDS, LENGTH, 5);
+    history_sort(&h);
+    struct plan first = plan_of("one", &h, 0, 9), second = plan_of("two", &h, 0, 9);
+    first.timeline = second.timeline = id;
+    first.flags |= ZS_INGEST_EXACT_TIMELINE;
+    stage_make(&f, &first, 400, "t");
+    if (f.driver->reopen != NULL)
+        CU_ASSERT(fixture_reopen(&f));
+    ASSERT_OK(plan_run(&f, &second, &e));
+    ASSERT_FAILS(resume(&f, "one", &in, &e), ZS_MOVED_MEANWHILE);
+    check_stages(&f, "");
+    history_free(&h);
+    fixture_close(&f);
+}
+
 static void test_bounds_of_a_token(void)
 {
     struct zs_error e = {0};
@@ -339,6 +405,10 @@ struct contract_tests store_resume_tests(void)
          NEEDS_RESUME},
         {"a stage of a branch that moved is dropped", test_a_stage_of_a_branch_that_moved,
          NEEDS_RESUME | NEEDS_CREATE | NEEDS_WRITE},
+        {"a stage whose timeline id is taken becomes another timeline",
+         test_a_stage_whose_id_is_taken, NEEDS_RESUME},
+        {"and is dropped if it must have that one", test_a_stage_of_an_exact_id_that_is_taken,
+         NEEDS_RESUME},
         {"a token has bounds", test_bounds_of_a_token, NEEDS_RESUME},
     };
     return (struct contract_tests){tests, sizeof tests / sizeof *tests};

@@ -308,9 +308,10 @@ struct zs_store {
 
     /* Open the branch's stage as an ingest that stands where it was last synced: `state`
      * and ingest_put go on from there.  Its token is copied to buf if it fits; its
-     * size is *token_bytes in any case.  42704 if no stage waits; 55006 as
-     * ingest_begin; the stage is dropped with 40001 if the branch moved, and with XX001
-     * if it is damaged. */
+     * size is *token_bytes in any case.  One that makes a branch whose timeline id another
+     * has by now gets a fresh id, unless it was begun with EXACT_TIMELINE.  42704 if no stage
+     * waits; 55006 as ingest_begin; the stage is dropped with 40001 if the branch moved, or the
+     * exact id is taken, and with XX001 if it is damaged. */
     int32_t (*ingest_resume)(void *self, const char *branch, struct zs_ingest_state *state,
                              void *buf, uint64_t buf_bytes, uint64_t *token_bytes,
                              struct zs_ingest **out, struct zs_error *e);

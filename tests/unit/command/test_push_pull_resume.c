@@ -240,6 +240,25 @@ static void test_a_stage_blocks_nobody(void)
     world_close(&w);
 }
 
+/* Its second name arrives whole meanwhile, and takes the timeline's id. */
+static void test_another_name_that_came_first(void)
+{
+    struct world w;
+    struct client c;
+    scene_open(&w, true, 0);
+    uint64_t missing = total(&w.a);
+    CU_ASSERT(cut(&w, 0, 6, &c) && stages_of(&w.b) == 1);
+    client_close(&c);
+    RUN_OK(&w.a, "perform_push main stub://b second", "absent");
+    CU_ASSERT(stages_of(&w.b) == 1);
+    CU_ASSERT(again(&w, 0, "true") < missing);
+    CU_ASSERT(same_branch(&w.a, "main", &w.b, "second"));
+    grow(&w.a, "main", 3, 10); /* both go on */
+    RUN_OK(&w.a, "perform_push main stub://b", "behind");
+    RUN_OK(&w.a, "perform_push main stub://b second", "behind");
+    world_close(&w);
+}
+
 static void test_hosts_without_stages(void)
 {
     for (int way = 0; way < WAYS; way++)
@@ -285,6 +304,8 @@ int main(int argc, char **argv)
         {"a source that moved on is sent to its end", test_a_source_that_moved_on},
         {"a stage that fits no more is dropped", test_a_stage_that_fits_no_more},
         {"a stage blocks nobody", test_a_stage_blocks_nobody},
+        {"another name for the branch that came first is in nobody's way",
+         test_another_name_that_came_first},
         {"hosts without stages start again", test_hosts_without_stages},
         {"a full disk gives its space back", test_a_full_disk_gives_its_space_back},
     };
