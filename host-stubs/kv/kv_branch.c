@@ -129,6 +129,24 @@ void space_reclaim(struct kv *kv, uint64_t space)
         (void)reclaim(kv, space, &ignored);
 }
 
+int space_taken(struct kv *kv, uint64_t space, bool *taken, struct zs_error *e)
+{
+    struct kv_key dead = kv_key_dead(space);
+    struct kv_key from = kv_key_tag(KV_TAG_BRANCH);
+    struct kv_key to = kv_key_tag(KV_TAG_BRANCH + 1);
+    CLEANUP(engine_walk_close) struct engine_walk walk = {0};
+    size_t len = 0;
+    TRY(engine_get(kv, kv->newest, &dead, NULL, 0, &len, taken, e));
+    TRY(engine_walk_open(kv, NULL, &from, &to, &walk, e));
+    for (rocksdb_iter_seek_to_first(walk.it); rocksdb_iter_valid(walk.it) && !*taken;
+         rocksdb_iter_next(walk.it)) {
+        struct branch_meta meta = {0};
+        const char *value = rocksdb_iter_value(walk.it, &len);
+        *taken = kv_branch_decode(value, len, &meta) && meta.space == space;
+    }
+    return engine_check_end(walk.it, "list the branches", e);
+}
+
 int space_reclaim_all(struct kv *kv, struct zs_error *e)
 {
     struct kv_key from = kv_key_tag(KV_TAG_DEAD);

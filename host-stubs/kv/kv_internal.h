@@ -204,6 +204,8 @@ void claim_drop(struct kv *kv, struct claim *claim);
 /* Remove the records of a space whose branch is gone, unless a snapshot still shows
  * them.  What fails here is done at the next start. */
 void space_reclaim(struct kv *kv, uint64_t space);
+/* Has a branch the space, or one that was removed and whose records are still to go? */
+int space_taken(struct kv *kv, uint64_t space, bool *taken, struct zs_error *e);
 /* All that a crash, or a snapshot at its time, left. */
 int space_reclaim_all(struct kv *kv, struct zs_error *e);
 

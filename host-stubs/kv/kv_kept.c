@@ -8,7 +8,9 @@
  *           know yet how long that is
  *
  * The records carry the space of their branch, so the space of a stage that would make
- * one stays taken: next_space goes past it at a start.
+ * one stays taken: next_space goes past it at a start.  A folder that was put back from a copy
+ * may name one that somebody else has got since; such a stage is dropped, or its records would
+ * be that branch's as well.
  * Threads: the list is guarded by kv->registry; files are removed outside of it. */
 #include "kv/kv_internal.h"
 #include "model/branch_name.h"
@@ -218,7 +220,8 @@ int kept_fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_err
     bool taken = false;
     TRY(branch_look(kv, kv->newest, m->branch, &now, &exists, e));
     if (m->create) {
-        if (m->exact)
+        TRY(space_taken(kv, m->base.space, &taken, e));
+        if (m->exact && !taken)
             TRY(timeline_taken(kv, m->base.timeline, &taken, e));
         *good = !exists && !taken;
     } else {
@@ -230,6 +233,17 @@ int kept_fits(struct kv *kv, const struct manifest *m, bool *good, struct zs_err
 }
 
 /* ---- the start ----------------------------------------------------------------------- */
+
+/* Waits another branch's stage for the same space?  Called at the start alone. */
+static bool space_waits(const struct kv *kv, const struct manifest *m)
+{
+    const struct kept *k = kv->kept;
+    while (k != NULL &&
+           (!m->create || !k->manifest->create || k->manifest->base.space != m->base.space ||
+            strcmp(k->manifest->branch, m->branch) == 0))
+        k = k->next;
+    return k != NULL;
+}
 
 /* Can the stage in `dir` be gone on with?  What cannot be read now may be whole: that fails,
  * as nothing but a look that showed damage lets it be removed. */
@@ -243,8 +257,11 @@ static int look_at(struct kv *kv, const char *dir, struct manifest **m, bool *go
         return ZS_OK;
     if (rc == ZS_OK)
         rc = manifest_files_check(*m, dir, &why);
-    if (rc == ZS_OK)
-        return kept_fits(kv, *m, good, e);
+    if (rc == ZS_OK) {
+        TRY(kept_fits(kv, *m, good, e));
+        *good = *good && !space_waits(kv, *m);
+        return ZS_OK;
+    }
     if (!error_is(&why, ZS_CORRUPT)) {
         *e = why;
         return ZS_FAIL;

@@ -1,9 +1,10 @@
 /* kv_manifest.c - DIR/stage/<id>/manifest: a stage as of its last sync, checksummed.
- * Layout, little-endian: magic 8, length of all 4, flags 4 (1: makes the branch, 2: with no
- * other timeline id), branch name 256, base 88 (kv_layout.h), target, highest, last LSN 3 x 8, last
- * key 18, time 8, sum 16, records 8, bytes 8, token length 4, number of files 4, token, sizes of
- * files 8 each, XXH3_64 of all before 8. Written beside and renamed, so that there is always a
- * whole one; what it names is on disk before it is.  Threads: the stage's. */
+ * Layout, little-endian: magic 8, length of all 4, flags 4 (1: makes the branch, 2: under
+ * this timeline id alone), branch name 256, base 88 (kv_layout.h), target, highest, last LSN
+ * 3 x 8, last key 18, time 8, sum 16, records 8, bytes 8, token length 4, number of files 4,
+ * token, sizes of files 8 each, XXH3_64 of all before 8.
+ * Written beside and renamed, so that there is always a whole one; what it names is on
+ * disk before it is.  Threads: the stage's. */
 #include "base/bytes.h"
 #include "kv/kv_internal.h"
 

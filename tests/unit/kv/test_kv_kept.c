@@ -296,6 +296,82 @@ static void test_a_resume_that_finds_damage(void)
     fixture_close(&f);
 }
 
+/* ---- put back by hand ----------------------------------------------------------------- */
+
+static void run(const char *format, const char *a, const char *b)
+{
+    char command[400];
+    (void)snprintf(command, sizeof command, format, a, b);
+    CU_ASSERT(system(command) == 0); /* NOLINT(concurrency-mt-unsafe): one thread */
+}
+
+static int32_t note_branch(void *context, const struct zs_stage_info *info)
+{
+    char *text = context;
+    (void)snprintf(text + strlen(text), 40 - strlen(text), "%.16s;", info->branch);
+    return 0;
+}
+
+static void check_stages(struct fixture *f, const char *wanted)
+{
+    struct zs_error e = {0};
+    char text[40] = "";
+    ASSERT_OK(store_stage_list(kv_store(f->kv), note_branch, text, &e));
+    if (wanted[0] == '?')
+        wanted = text[0] == 'm' ? "main;" : "other;";
+    ASSERT_TEXT(text, wanted);
+}
+
+/* What has the stage's space by the time that an old copy of its folder comes back. */
+enum owner { NOBODY, A_BRANCH, A_REMOVED_BRANCH, ANOTHER_STAGE };
+
+static void test_a_stage_whose_space_is_another_s(void)
+{
+    static const struct {
+        enum owner owner;
+        const char *stages; /* "?": one, whichever was found first */
+    } cases[] = {{NOBODY, "main;"}, {A_BRANCH, ""}, {A_REMOVED_BRANCH, ""}, {ANOTHER_STAGE, "?;"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f = fixture_open();
+        struct folder copy = fixture_folder();
+        struct folder crashed = fixture_folder();
+        struct snapshot shown = {0};
+        struct zs_error e = {0};
+        stage_make(&f);
+        run("cp -a %s/stage %s/", f.dir, copy.path);
+        ASSERT_OK(store_stage_drop(kv_store(f.kv), "main", &e));
+        fixture_reopen(&f); /* nobody has the number any more */
+        switch (cases[i].owner) {
+        case NOBODY:
+            break;
+        case A_BRANCH:
+            write_pages(kv_store(f.kv), "other", 0, ALL, 1, BULK);
+            break;
+        case A_REMOVED_BRANCH: /* a snapshot keeps its records from being taken away */
+            write_pages(kv_store(f.kv), "other", 0, ALL, 1, BULK);
+            ASSERT_OK(snapshot_open(kv_store(f.kv), "other", &shown, &e));
+            ASSERT_OK(kv_branch_delete(f.kv, "other", &e));
+            break;
+        case ANOTHER_STAGE:
+            stage_make_of(&f, "other");
+            break;
+        }
+        run("cp -a %s/. %s/", f.dir, crashed.path);
+        run("cp -a %s/stage %s/", copy.path, crashed.path);
+        if (cases[i].owner == A_REMOVED_BRANCH)
+            snapshot_close(&shown);
+        fixture_close(&f);
+        memcpy(f.dir, crashed.path, sizeof f.dir);
+        ASSERT_OK(kv_open(f.dir, 0, &f.kv, &e));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f.kv);
+        check_stages(&f, cases[i].stages);
+        if (cases[i].owner == A_BRANCH)
+            check_branch(kv_store(f.kv), "other", ALL);
+        fixture_close(&f);
+        fixture_remove(copy.path);
+    }
+}
+
 /* ---- its time is over ----------------------------------------------------------------- */
 
 enum look { A_LISTING, ANOTHER_INGEST, A_SWEEP, A_START };
@@ -358,8 +434,8 @@ static void test_how_long_a_stage_waits_can_be_set(void)
     static const struct {
         int64_t seconds, age;
         bool waits;
-    } cases[] = {{100, 99, true},
-                 {100, 100, false},
+    } cases[] = {{1000, 500, true},
+                 {1000, 1000, false},
                  {0, 0, false}, /* not at all */
                  {2 * KV_STAGE_SECONDS, KV_STAGE_SECONDS + 1, true},
                  {2 * KV_STAGE_SECONDS, 2 * KV_STAGE_SECONDS, false}};
@@ -381,5 +457,6 @@ SUITE("kv/kept", {"a start that cannot read a stage leaves it", test_a_start_tha
       {"a resume that cannot read a stage leaves it", test_a_resume_that_cannot_read},
       {"a start removes a stage that is damaged", test_a_start_that_finds_damage},
       {"a resume removes a stage that is damaged", test_a_resume_that_finds_damage},
+      {"a stage whose space is another's is dropped", test_a_stage_whose_space_is_another_s},
       {"a stage goes after its time, whoever looks", test_a_stage_goes_after_its_time},
       {"how long a stage waits can be set", test_how_long_a_stage_waits_can_be_set})
