@@ -151,8 +151,10 @@ const char *sst_verify(const char *path, struct sst_text *said)
         if (tail == TAIL_DAMAGED)
             return rocksdb::Status::Corruption("what the file says of itself is not as written");
         rocksdb::SstFileReader reader(file_options(KV_INDEX_TYPE));
+        rocksdb::ReadOptions options;
+        options.readahead_size = 2 << 20;
         const rocksdb::Status opened = reader.Open(path);
-        return opened.ok() ? reader.VerifyChecksum(rocksdb::ReadOptions()) : opened;
+        return opened.ok() ? reader.VerifyChecksum(options) : opened;
     });
 }
 

@@ -9,6 +9,7 @@
 #include "kv/kv_internal.h"
 #include "kv/kv_sst.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,10 +39,23 @@ static bool is_fault(const struct zs_error *e)
     return error_is(e, ZS_CORRUPT) || error_is(e, ZS_IO_ERROR) || error_is(e, ZS_INTERNAL_ERROR);
 }
 
+/* What memory has of a file can be whole where the disk is not.  So it goes, and what is read
+ * then comes from the disk; a page that was not written out could not go, so that comes before.
+ * What fails here, the reading shows. */
+static void drop_from_memory(const char *path)
+{
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    (void)fdatasync(fd);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* ZS_OK, and *said has the fault if there is one. */
 static int look_at(const char *path, struct sst_text *said, struct zs_error *e)
 {
     struct zs_error why = {0};
+    drop_from_memory(path);
     if (engine_check(sst_verify(path, said), "read a file of the store", &why) == ZS_OK ||
         is_fault(&why))
         return ZS_OK;
@@ -96,6 +110,7 @@ static int verify_log(void *context, const char *path, struct zs_error *e)
 {
     struct look *l = context;
     struct zs_error fault = {0};
+    drop_from_memory(path);
     if (l->ended || log_check(path, &fault) == ZS_OK)
         return ZS_OK;
     if (!is_fault(&fault)) {
@@ -129,12 +144,18 @@ static int verify_stage(struct look *l, const char *branch, struct zs_error *e)
 {
     CLEANUP(free_ptr) char *dir = NULL;
     CLEANUP(free_ptr) char *still = NULL;
+    CLEANUP(free_ptr) char *manifest = NULL;
     struct manifest *m = NULL;
     struct zs_error fault = {0};
     struct sst_text said = {""};
     TRY(kept_find(l->kv, branch, &dir, e));
     if (dir == NULL)
         return ZS_OK;
+    if (asprintf(&manifest, "%s/manifest", dir) < 0) {
+        manifest = NULL;
+        return error_memory(e);
+    }
+    drop_from_memory(manifest);
     if (manifest_read(dir, &m, &fault) != ZS_OK && !is_fault(&fault)) {
         *e = fault;
         return ZS_FAIL;
