@@ -232,6 +232,8 @@ static int version_check(struct kv *kv, struct zs_error *e)
     TRY(engine_get(kv, kv->newest, &key, version, sizeof version - 1, &len, &found, e));
     if (found && strcmp(version, KV_LAYOUT_VERSION) == 0)
         return ZS_OK;
+    if (found && strcmp(version, KV_LAYOUT_VERSION_1) == 0)
+        return blob_lengths_add(kv, e);
     error_set(e, ZS_NOT_SUPPORTED, "the store in \"%s\" has layout \"%s\", and this is for \"%s\"",
               kv->dir, found ? version : "none", KV_LAYOUT_VERSION);
     return error_hint(e, "Use the version that made it, or \"zenith init\" a new repository and "

@@ -35,12 +35,16 @@ static int remove_metadata(struct kv *kv, const char *name, const struct branch_
     struct kv_key points_end = kv_key_space(KV_TAG_POINT, meta->space + 1);
     struct kv_key blobs = kv_key_space(KV_TAG_BLOB, meta->space);
     struct kv_key blobs_end = kv_key_space(KV_TAG_BLOB, meta->space + 1);
+    struct kv_key lengths = kv_key_space(KV_TAG_BLOB_LENGTH, meta->space);
+    struct kv_key lengths_end = kv_key_space(KV_TAG_BLOB_LENGTH, meta->space + 1);
     struct kv_key dead = kv_key_dead(meta->space);
     rocksdb_writebatch_delete(batch, branch.bytes, branch.len);
     rocksdb_writebatch_delete(batch, timeline.bytes, timeline.len);
     rocksdb_writebatch_delete_range(batch, points.bytes, points.len, points_end.bytes,
                                     points_end.len);
     rocksdb_writebatch_delete_range(batch, blobs.bytes, blobs.len, blobs_end.bytes, blobs_end.len);
+    rocksdb_writebatch_delete_range(batch, lengths.bytes, lengths.len, lengths_end.bytes,
+                                    lengths_end.len);
     batch_put(batch, &dead, "", 0);
     int rc = engine_write(kv, true, batch, RESERVE_REMOVE, "remove the branch", e);
     rocksdb_writebatch_destroy(batch);

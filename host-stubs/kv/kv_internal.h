@@ -239,6 +239,9 @@ int kv_blob_read(struct zs_snapshot *snapshot, const char *name, void *buf, uint
 int kv_blob_list(struct zs_snapshot *snapshot, zs_blob_visit visit, void *context,
                  struct zs_error *e);
 
+/* To a store of the layout before, in one write that makes it one of this layout. */
+int blob_lengths_add(struct kv *kv, struct zs_error *e);
+
 int kv_ingest_begin(void *self, const struct zs_ingest_spec *theirs, struct zs_ingest_state *state,
                     struct zs_ingest **out, struct zs_error *e);
 int kv_ingest_put(struct zs_ingest *ingest, const struct zs_record *records, uint64_t n,

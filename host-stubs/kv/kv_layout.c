@@ -8,7 +8,7 @@
 _Static_assert(KV_RECORD_KEY == KV_SPACE_KEY + ZS_KEY_BYTES + 8 + 1, "the picture in kv_layout.h");
 #define NUMBERS_AT ((size_t)2 * ZS_TIMELINE_BYTES) /* in a branch's value */
 
-_Static_assert(KV_TAG_BLOB < KV_TAG_RECORD, "metadata sorts before records");
+_Static_assert(KV_TAG_BLOB_LENGTH < KV_TAG_RECORD, "metadata sorts before records");
 
 struct kv_key kv_key_tag(uint8_t tag)
 {
@@ -65,13 +65,23 @@ struct kv_key kv_key_point(uint64_t space, zs_lsn lsn)
     return k;
 }
 
-struct kv_key kv_key_blob(uint64_t space, const char *name)
+static struct kv_key key_of_blob(uint8_t tag, uint64_t space, const char *name)
 {
-    struct kv_key k = kv_key_space(KV_TAG_BLOB, space);
+    struct kv_key k = kv_key_space(tag, space);
     size_t len = strnlen(name, ZS_BLOB_NAME_MAX);
     memcpy(k.bytes + k.len, name, len);
     k.len += len;
     return k;
+}
+
+struct kv_key kv_key_blob(uint64_t space, const char *name)
+{
+    return key_of_blob(KV_TAG_BLOB, space, name);
+}
+
+struct kv_key kv_key_blob_length(uint64_t space, const char *name)
+{
+    return key_of_blob(KV_TAG_BLOB_LENGTH, space, name);
 }
 
 void kv_key_record(char *out, uint64_t space, const uint8_t key[ZS_KEY_BYTES], zs_lsn lsn,

@@ -11,6 +11,7 @@
  *   04 space(8)                                 records waiting to be removed; empty value
  *   05 space(8) lsn(8)                          a history point: digest, records, bytes
  *   06 space(8) name                            a blob
+ *   07 space(8) name                            its length, u64: a listing reads no blob
  *   10 space(8) key(18) lsn(8) kind(1)          a record; the engine's value is the record's
  *
  * Numbers in keys are big endian, in values little endian.  A *space* is a number
@@ -26,15 +27,18 @@
 #include <stdbool.h>
 #include <zenith-sync/store.h>
 
-#define KV_LAYOUT_VERSION "zenith-sync kv 1"
+#define KV_LAYOUT_VERSION "zenith-sync kv 2"
+/* The one before, without lengths: they are added when it is opened. */
+#define KV_LAYOUT_VERSION_1 "zenith-sync kv 1"
 
-#define KV_TAG_STORE    0x01
-#define KV_TAG_BRANCH   0x02
-#define KV_TAG_TIMELINE 0x03
-#define KV_TAG_DEAD     0x04
-#define KV_TAG_POINT    0x05
-#define KV_TAG_BLOB     0x06
-#define KV_TAG_RECORD   0x10
+#define KV_TAG_STORE       0x01
+#define KV_TAG_BRANCH      0x02
+#define KV_TAG_TIMELINE    0x03
+#define KV_TAG_DEAD        0x04
+#define KV_TAG_POINT       0x05
+#define KV_TAG_BLOB        0x06
+#define KV_TAG_BLOB_LENGTH 0x07
+#define KV_TAG_RECORD      0x10
 
 #define KV_SPACE_KEY    9 /* a tag and a space: the start of points, records, the dead */
 #define KV_POINT_KEY    17
@@ -67,6 +71,7 @@ struct kv_key kv_key_timeline(struct zs_timeline_id timeline);
 struct kv_key kv_key_dead(uint64_t space);
 struct kv_key kv_key_point(uint64_t space, zs_lsn lsn);
 struct kv_key kv_key_blob(uint64_t space, const char *name); /* a checked name */
+struct kv_key kv_key_blob_length(uint64_t space, const char *name);
 
 /* The first key of a tag, and the first of a space within a tag.  The end of either
  * is the start of the next. */

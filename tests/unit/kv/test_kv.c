@@ -55,11 +55,11 @@ static void test_another_layout_is_refused(void)
     struct kv *kv = NULL;
     struct kv_key key = kv_key_version();
     char *error = NULL;
-    rocksdb_put(f.kv->db, f.kv->synced, key.bytes, key.len, "zenith-sync kv 2", 16, &error);
+    rocksdb_put(f.kv->db, f.kv->synced, key.bytes, key.len, "zenith-sync kv 3", 16, &error);
     CU_ASSERT_PTR_NULL(error);
     kv_close(f.kv);
     ASSERT_FAILS(kv_open(f.dir, 0, &kv, &e), ZS_NOT_SUPPORTED);
-    CU_ASSERT(strstr(e.message, "zenith-sync kv 2") != NULL && e.hint[0] != '\0');
+    CU_ASSERT(strstr(e.message, "zenith-sync kv 3") != NULL && e.hint[0] != '\0');
     fixture_remove(f.dir);
 }
 

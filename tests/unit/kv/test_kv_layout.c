@@ -78,6 +78,11 @@ static void test_metadata_sorts_in_order_and_before_records(void)
         kv_key_point(1, UINT64_MAX),
         kv_key_point(2, 0),
         kv_key_point(UINT64_MAX, UINT64_MAX),
+        kv_key_blob(1, "a"),
+        kv_key_blob(1, "b"),
+        kv_key_blob(2, "a"),
+        kv_key_blob_length(1, "a"),
+        kv_key_blob_length(UINT64_MAX, "z"),
         kv_key_space(KV_TAG_RECORD, 0),
     };
     for (size_t i = 1; i < sizeof ascending / sizeof *ascending; i++)
