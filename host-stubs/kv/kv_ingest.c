@@ -7,7 +7,9 @@
  * (kv_stage.c), and the commit is one call that takes in all of its files, one of which
  * is the metadata.  Never records first and metadata after: records above
  * last_valid_lsn would become visible with a later commit, and no digest would see it.
- * What was synced as a stage stays when the ingest is closed without a commit (kv_kept.c).
+ * What was synced as a stage stays when the ingest is closed without a commit, or after one that
+ * failed for a reason that may pass (kv_kept.c).  Should such a one turn out to be on the disk
+ * all the same, the next start finds that the branch moved, and drops the stage.
  * Nothing is in the engine before the commit, so a crash needs no undoing.
  * Invariant: records ascend strictly in (key, lsn), and all have base < lsn <= target.
  * Threads: one per ingest. */
@@ -450,19 +452,33 @@ static int commit_locked(struct zs_ingest *in, const struct zs_commit *c, struct
     return engine_write(in->kv, true, in->batch, RESERVE_COMMIT, "write the commit", e);
 }
 
+static int try_commit(struct zs_ingest *in, const struct zs_commit *c, struct zs_error *e)
+{
+    TRY(commit_check(in, c, e));
+    TRY(grow_for_blobs(in, c, e));
+    if (in->stage != NULL)
+        TRY(stage_check(in->stage, e)); /* outside of the lock: it syncs, and reads each file */
+    (void)pthread_mutex_lock(&in->kv->commit);
+    int rc = commit_locked(in, c, e);
+    (void)pthread_mutex_unlock(&in->kv->commit);
+    return rc;
+}
+
+/* Would the same records be refused again? */
+static bool is_refusal(const struct zs_error *e)
+{
+    return error_is(e, ZS_CORRUPT) || error_is(e, ZS_BAD_VALUE) ||
+           error_is(e, ZS_VALUE_TOO_LARGE) || error_is(e, ZS_MOVED_MEANWHILE);
+}
+
 int kv_ingest_commit(struct zs_ingest *in, const struct zs_commit *commit, struct zs_error *e)
 {
     TRY(ingest_usable(in, e));
     in->ended = true;
     struct zs_commit c = {0};
     memcpy(&c, commit, commit->struct_size < sizeof c ? commit->struct_size : sizeof c);
-    TRY(commit_check(in, &c, e));
-    TRY(grow_for_blobs(in, &c, e));
-    if (in->stage != NULL)
-        TRY(stage_check(in->stage, e)); /* outside of the lock: it syncs, and reads each file */
-    (void)pthread_mutex_lock(&in->kv->commit);
-    int rc = commit_locked(in, &c, e);
-    (void)pthread_mutex_unlock(&in->kv->commit);
+    int rc = try_commit(in, &c, e);
+    in->spent = rc == ZS_OK || is_refusal(e);
     return rc;
 }
 
@@ -470,7 +486,7 @@ void kv_ingest_close(struct zs_ingest *in)
 {
     if (in == NULL)
         return;
-    if (in->synced != NULL && !in->ended)
+    if (in->synced != NULL && !in->spent)
         ingest_keep(in);
     manifest_free(in->synced);
     stage_close(in->stage);

@@ -60,6 +60,7 @@ struct zs_ingest {
     struct claim claim;
     struct branch_meta base; /* the branch as it was; with create all but timeline and space 0 */
     bool create, broken, ended;
+    bool spent; /* committed, or its commit was refused: nothing is kept */
     bool exact; /* with create: no other timeline id will do */
     zs_lsn target_lsn, highest_lsn;
     struct zs_digest sum;

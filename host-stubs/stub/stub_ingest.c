@@ -269,27 +269,44 @@ static int move_branch(struct zs_ingest *in, struct version_change *change, stru
     return ZS_OK;
 }
 
+static int try_commit(struct zs_ingest *in, const struct zs_commit *c, struct zs_error *e)
+{
+    TRY(check_commit(in, c, e));
+    TRY(blobs_check(c->blobs, c->nblobs, e));
+    struct version_change change = {.run = &in->run,
+                                    .points = c->points,
+                                    .npoints = c->npoints,
+                                    .end = c->end,
+                                    .gc_cutoff_lsn = c->gc_cutoff_lsn,
+                                    .keep_points = stub_has_digest(in->store),
+                                    .blobs = c->blobs,
+                                    .nblobs = c->nblobs};
+    stub_lock(in->store);
+    int rc = in->store->hindered ? error_memory(e)
+             : in->create        ? make_branch(in, &change, e)
+                                 : move_branch(in, &change, e);
+    stub_unlock(in->store);
+    return rc;
+}
+
 int32_t stub_ingest_commit(struct zs_ingest *in, const struct zs_commit *theirs, struct zs_error *e)
 {
     struct zs_commit c = {0};
     memcpy(&c, theirs, theirs->struct_size < sizeof c ? theirs->struct_size : sizeof c);
     if (in->over)
         return error_set(e, ZS_INTERNAL_ERROR, "the ingest has ended already");
-    in->over = in->tried = true;
-    TRY(check_commit(in, &c, e));
-    TRY(blobs_check(c.blobs, c.nblobs, e));
-    struct version_change change = {.run = &in->run,
-                                    .points = c.points,
-                                    .npoints = c.npoints,
-                                    .end = c.end,
-                                    .gc_cutoff_lsn = c.gc_cutoff_lsn,
-                                    .keep_points = stub_has_digest(in->store),
-                                    .blobs = c.blobs,
-                                    .nblobs = c.nblobs};
-    stub_lock(in->store);
-    int rc = in->create ? make_branch(in, &change, e) : move_branch(in, &change, e);
-    stub_unlock(in->store);
+    in->over = true;
+    int rc = try_commit(in, &c, e);
+    in->spent = rc == ZS_OK || error_is(e, ZS_CORRUPT) || error_is(e, ZS_BAD_VALUE) ||
+                error_is(e, ZS_VALUE_TOO_LARGE) || error_is(e, ZS_MOVED_MEANWHILE);
     return rc;
+}
+
+void stub_store_hinder_commits(struct stub_store *store, bool on)
+{
+    stub_lock(store);
+    store->hindered = on;
+    stub_unlock(store);
 }
 
 void stub_ingest_close(struct zs_ingest *in)
@@ -301,7 +318,7 @@ void stub_ingest_close(struct zs_ingest *in)
         at = &(*at)->next;
     *at = in->next;
     store->open_handles--;
-    bool keep = in->synced_unix != 0 && !in->tried;
+    bool keep = in->synced_unix != 0 && !in->spent;
     if (keep)
         stub_stage_keep(store, in);
     stub_unlock(store);

@@ -10,6 +10,7 @@
 #ifndef HOST_STUBS_STUB_STORE_H
 #define HOST_STUBS_STUB_STORE_H
 
+#include <stdbool.h>
 #include <zenith-sync/store.h>
 
 struct stub_store;
@@ -71,6 +72,9 @@ int stub_store_gc(struct stub_store *store, const char *branch, zs_lsn cutoff_ls
 
 /* Make every stage look as if it had last been synced so long ago. */
 void stub_store_age_stages(struct stub_store *store, int64_t seconds);
+
+/* Until it is called with false every commit fails with 53200. */
+void stub_store_hinder_commits(struct stub_store *store, bool on);
 
 /* How many handles are open: snapshots, iterators and ingests.  0 after a command
  * that leaked nothing. */

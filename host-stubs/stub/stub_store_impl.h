@@ -16,7 +16,7 @@ struct zs_ingest {
     char branch[ZS_BRANCH_NAME_MAX + 1];
     bool create, over; /* over: failed or committed; only a close is of use */
     bool exact;        /* with create: no other timeline id will do */
-    bool tried;        /* a commit was tried */
+    bool spent;        /* committed, or its commit was refused */
     struct zs_ingest_state state;
     zs_lsn target_lsn, highest_lsn;
     struct run run;
@@ -37,6 +37,7 @@ struct stub_store {
     struct zs_store table;
     unsigned options;
     pthread_mutex_t mutex; /* guards all below */
+    bool hindered;         /* commits are */
     struct stub_branch *branches;
     struct zs_ingest *ingests; /* the open ones */
     struct zs_ingest *stages;  /* those that wait, in branch order */

@@ -30,6 +30,10 @@ struct store_driver {
     int (*collect)(void *self, const char *name, zs_lsn cutoff_lsn, struct zs_error *e);
     int (*write)(void *self, const char *name, const struct zs_record *records, uint64_t n,
                  zs_lsn upto_lsn, struct zs_error *e);
+
+    /* From here on each commit fails for a reason that passes, such as want of memory or
+     * descriptors; it has passed when this is called with 0. */
+    void (*hinder_commits)(void *self, int on);
 };
 
 /* Run it; arguments as suite.h.  Returns the exit status. */

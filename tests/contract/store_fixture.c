@@ -19,10 +19,10 @@ static const struct store_driver *the_driver;
 
 static unsigned driver_has(const struct store_driver *d)
 {
-    unsigned has = (d->reopen != NULL ? NEEDS_REOPEN : 0) |
-                   (d->branch_create != NULL ? NEEDS_CREATE : 0) |
-                   (d->branch_delete != NULL ? NEEDS_DELETE : 0) |
-                   (d->collect != NULL ? NEEDS_COLLECT : 0) | (d->write != NULL ? NEEDS_WRITE : 0);
+    unsigned has =
+        (d->reopen != NULL ? NEEDS_REOPEN : 0) | (d->branch_create != NULL ? NEEDS_CREATE : 0) |
+        (d->branch_delete != NULL ? NEEDS_DELETE : 0) | (d->collect != NULL ? NEEDS_COLLECT : 0) |
+        (d->write != NULL ? NEEDS_WRITE : 0) | (d->hinder_commits != NULL ? NEEDS_HINDER : 0);
     void *self = NULL;
     struct zs_error e = {0};
     if (d->open(&self, &e) != ZS_OK) {

@@ -39,6 +39,7 @@ bool fixture_reopen(struct fixture *f);
 #define NEEDS_DIGEST  32u
 #define NEEDS_BLOBS   64u
 #define NEEDS_RESUME  128u
+#define NEEDS_HINDER  256u
 
 struct contract_test {
     const char *name;

@@ -276,6 +276,61 @@ static void test_what_ends_a_stage(void)
     fixture_close(&f);
 }
 
+/* What was refused would be refused again, and is dropped; what passes leaves the stage. */
+static void test_a_commit_that_fails(void)
+{
+    static const struct {
+        zs_lsn upto;
+        uint32_t npoints;
+        bool hindered, other_sum;
+        const char *sqlstate; /* NULL: whatever it is */
+    } cases[] = {{.upto = 9, .other_sum = true, .sqlstate = ZS_CORRUPT},
+                 {.upto = 10, .sqlstate = ZS_BAD_VALUE},
+                 {.upto = 9, .npoints = 1, .sqlstate = ZS_BAD_VALUE},
+                 {.upto = 9, .hindered = true}};
+    static const struct zs_point beyond = {.lsn = 11};
+    struct history h = {0};
+    struct fixture f;
+    if (!fixture_open(&f))
+        return;
+    history_add_images(&h, 1, RECORDS, LENGTH, 5);
+    history_sort(&h);
+    struct plan p = plan_of("main", &h, 0, 9);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct ingest in;
+        struct zs_ingest_state state;
+        stage_make(&f, &p, 400, "m");
+        ASSERT_OK(resume(&f, "main", &in, &e));
+        ASSERT_OK(put_some(&in, &h, 400, RECORDS, &e));
+        ASSERT_OK(ingest_state(&in, &state, &e));
+        state.sum.lo += cases[i].other_sum;
+        const struct zs_commit commit = {.struct_size = sizeof commit,
+                                         .upto_lsn = cases[i].upto,
+                                         .end = {.lsn = cases[i].upto, .digest = state.sum},
+                                         .sum = state.sum,
+                                         .points = &beyond,
+                                         .npoints = cases[i].npoints};
+        if (cases[i].hindered)
+            f.driver->hinder_commits(f.self, 1);
+        CU_ASSERT(ingest_commit(&in, &commit, &e) == ZS_FAIL);
+        if (cases[i].sqlstate != NULL)
+            ASSERT_TEXT(e.sqlstate, cases[i].sqlstate);
+        CU_ASSERT(ingest_commit(&in, &commit, &e) == ZS_FAIL); /* once is all */
+        ingest_close(&in);
+        if (cases[i].hindered)
+            f.driver->hinder_commits(f.self, 0);
+        check_stages(&f, cases[i].hindered ? "main 0..9 m;" : "");
+        check_no_branch(&f, "main");
+    }
+    if (f.driver->reopen != NULL)
+        CU_ASSERT(fixture_reopen(&f));
+    check_stages(&f, "main 0..9 m;");
+    finish(&f, &p, 400);
+    history_free(&h);
+    fixture_close(&f);
+}
+
 /* The host's own writer moves the branch under the stage. */
 static void test_a_stage_of_a_branch_that_moved(void)
 {
@@ -403,6 +458,8 @@ struct contract_tests store_resume_tests(void)
         {"a stage on top of a branch is not served", test_a_stage_on_a_branch, NEEDS_RESUME},
         {"a stage ends with a command, an ingest, a commit, its branch", test_what_ends_a_stage,
          NEEDS_RESUME},
+        {"a commit that was refused ends a stage, one that was hindered does not",
+         test_a_commit_that_fails, NEEDS_RESUME | NEEDS_HINDER},
         {"a stage of a branch that moved is dropped", test_a_stage_of_a_branch_that_moved,
          NEEDS_RESUME | NEEDS_CREATE | NEEDS_WRITE},
         {"a stage whose timeline id is taken becomes another timeline",

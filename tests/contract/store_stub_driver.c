@@ -52,6 +52,11 @@ static int write_own(void *self, const char *name, const struct zs_record *recor
     return stub_store_write(self, name, records, n, upto_lsn, e);
 }
 
+static void hinder_commits(void *self, int on)
+{
+    stub_store_hinder_commits(self, on != 0);
+}
+
 int store_stub_main(const char *suite, unsigned options, int argc, char **argv)
 {
     struct store_driver driver = {.suite = suite,
@@ -61,7 +66,8 @@ int store_stub_main(const char *suite, unsigned options, int argc, char **argv)
                                   .branch_create = branch_create,
                                   .branch_delete = branch_delete,
                                   .collect = collect,
-                                  .write = write_own};
+                                  .write = write_own,
+                                  .hinder_commits = hinder_commits};
     the_options = options;
     return store_contract_main(&driver, argc, argv);
 }

@@ -6,9 +6,12 @@
 #include "kv/kv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 struct kv_under_test {
     char dir[64];
@@ -84,6 +87,22 @@ static int branch_delete(void *self, const char *name, struct zs_error *e)
     return kv_branch_delete(t->kv, name, e);
 }
 
+/* No file can be opened. */
+static void hinder_commits(void *self, int on)
+{
+    static struct rlimit usual;
+    (void)self;
+    if (on == 0) {
+        (void)setrlimit(RLIMIT_NOFILE, &usual);
+        return;
+    }
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC); /* the lowest that is free */
+    (void)close(next);
+    (void)getrlimit(RLIMIT_NOFILE, &usual);
+    const struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = usual.rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &none);
+}
+
 int main(int argc, char **argv)
 {
     static const struct store_driver driver = {.suite = "contract/store_kv",
@@ -92,6 +111,7 @@ int main(int argc, char **argv)
                                                .close = close_store,
                                                .reopen = reopen,
                                                .branch_create = branch_create,
-                                               .branch_delete = branch_delete};
+                                               .branch_delete = branch_delete,
+                                               .hinder_commits = hinder_commits};
     return store_contract_main(&driver, argc, argv);
 }

@@ -266,7 +266,8 @@ struct zs_store {
                              struct zs_error *e);
 
     /* End it.  Not committed: all that was put is dropped, but for a stage that
-     * ingest_sync kept, if no commit was tried. */
+     * ingest_sync kept, if no commit was refused: one that failed for a reason that may
+     * pass, such as want of memory or a disk that could not be read, leaves it. */
     void (*ingest_close)(struct zs_ingest *ingest);
 
     /* ---- with ZS_STORE_BLOBS; else NULL, or not in the struct at all ---- */
@@ -291,7 +292,7 @@ struct zs_store {
      * A stage belongs to a branch, one at most, and waits while no ingest is open on
      * it.  It is never served and never stands in anybody's way: ingest_begin on its
      * branch drops it.  It goes, too, when its branch moves or is deleted, when a commit
-     * is tried, whatever becomes of it, and when it was last synced longer ago than the host
+     * succeeds or is refused (XX001, 22023, 54000, 40001), and when it was last synced longer ago than the host
      * keeps one, 7 days if nothing else is set: at the latest with the next start, stage_list,
      * or ingest_begin on any branch. */
 
