@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 128
-
 struct tls {
     SSL_CTX *context;
 };
@@ -112,15 +110,25 @@ int tls_accept(struct tls *t, struct conn *c, const struct patience *patience, s
     return ZS_OK;
 }
 
+/* Compared as text and whole: the bytes of a name in another encoding, or the beginning of a
+ * longer one, can be those of somebody else's name. */
+static bool name_is(const X509_NAME *subject, const char *name)
+{
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0)
+        return false;
+    unsigned char *text = NULL;
+    int n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    bool same = n > 0 && (size_t)n == strlen(name) && memcmp(text, name, (size_t)n) == 0;
+    OPENSSL_free(text);
+    ERR_clear_error();
+    return same;
+}
+
 bool tls_peer_is(const struct stream *s, const char *name)
 {
     if (s->ssl == NULL || SSL_get_verify_result(s->ssl) != X509_V_OK)
         return false;
     X509 *cert = SSL_get0_peer_certificate(s->ssl);
-    char common[NAME_MAX_BYTES];
-    if (cert == NULL)
-        return false;
-    int n = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, common,
-                                      sizeof common);
-    return n > 0 && (size_t)n == strlen(common) && strcmp(common, name) == 0;
+    return cert != NULL && name_is(X509_get_subject_name(cert), name);
 }
