@@ -69,7 +69,11 @@ static int start_tls(struct session *s, const struct patience *p, struct zs_erro
     if (!inbox_is_empty(&s->conn.in))
         return error_set(e, ZS_PROTOCOL_VIOLATION, "bytes follow the request for TLS");
     TRY(say_byte(s, 'S', p, e));
-    return tls_accept(s->server->tls, &s->conn, p, e);
+    int rc = tls_accept(s->server->tls, &s->conn, p, e);
+    /* The client expects TLS and no plain words, which anybody could have said. */
+    if (rc != ZS_OK)
+        atomic_store(&s->conn.broken, true);
+    return rc;
 }
 
 /* Read first packets up to one that decides.  *leave: this was a CancelRequest, or the
