@@ -68,7 +68,7 @@ TSAN_ROOMS := $(filter-out kv pgdata,$(ROOMS))
 
 # Debian 12's packages: to build and test; to benchmark; to format and lint.
 DEPS := g++ pkg-config libpq-dev libcjson-dev libcunit1-dev libxxhash-dev libroaring-dev \
-	liblz4-dev libzstd-dev libssl-dev librocksdb-dev libtomlplusplus-dev postgresql-15
+	liblz4-dev libzstd-dev libssl-dev openssl librocksdb-dev libtomlplusplus-dev postgresql-15
 DEPS_BENCH := rsync gnuplot-nox
 DEPS_PROFILE := linux-perf strace
 DEPS_LINT := clang clang-format clang-tidy shellcheck
