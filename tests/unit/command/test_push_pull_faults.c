@@ -14,26 +14,90 @@ static const struct {
 
 enum { WAYS = 2 };
 
-/* a has more than b, whose branch is not there (`fresh`) or behind. */
-static void scene_open(struct world *w, bool fresh)
+/* What b has of a's branch: nothing; some; nothing and some, and besides a stage of what it
+ * lacks, that a cut left behind; the first of these with a source that has moved on. */
+enum scene { FRESH, BEHIND, STAGED_FRESH, STAGED_BEHIND, STAGED_MOVED };
+
+/* Where an interrupted range ends, at which a resumed command may stop as well. */
+struct middle {
+    zs_lsn lsn; /* 0: there is none */
+    struct zs_digest sum;
+};
+
+static struct zs_digest sum_of(const struct side *s)
 {
+    struct zs_error e = {0};
+    CLEANUP(snapshot_close) struct snapshot now = {0};
+    uint64_t records = 0;
+    must(snapshot_open(stub_store_table(s->store), "main", &now, &e), &e);
+    return content(&now, &records);
+}
+
+static int32_t count_stage(void *context, const struct zs_stage_info *info)
+{
+    (void)info;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+static unsigned stages_of(const struct side *s)
+{
+    unsigned n = 0;
+    struct zs_error e = {0};
+    const struct zs_store *t = stub_store_table(s->store);
+    must(t->stage_list(t->self, count_stage, &n, &e), &e);
+    return n;
+}
+
+/* Cut at b's third batch. */
+static void leave_a_stage(struct world *w, int way)
+{
+    struct client c;
+    w->a.module.sync_bytes = w->b.module.sync_bytes = 1000000;
+    stub_faults_arm(
+        &w->b.faults,
+        &(struct stub_fault){.operation = "ingest_put", .nth = 3, .sqlstate = ZS_CONNECTION_LOST});
+    client_open(&c);
+    CU_ASSERT(client_run(&c, side_of(w, ways[way].runs), ways[way].line) != ZS_OK);
+    client_close(&c);
+    stub_faults_arm(&w->b.faults, &(struct stub_fault){.nth = 0});
+    CU_ASSERT(stages_of(&w->b) == 1);
+}
+
+static void scene_open(struct world *w, enum scene scene, int way, struct middle *middle)
+{
+    *middle = (struct middle){0};
     world_open(w);
     branch_make(&w->a, "main");
     grow(&w->a, "main", 1, 60);
-    if (!fresh)
+    if (scene == BEHIND || scene == STAGED_BEHIND)
         RUN_OK(&w->a, "perform_push main stub://b", "absent");
-    grow(&w->a, "main", 2, 60);
+    grow(&w->a, "main", 2, scene < STAGED_FRESH ? 60 : 1000);
     grow_one(&w->a, "main", 3, ZS_KIND_IMAGE, 1100000);
+    if (scene < STAGED_FRESH)
+        return;
+    leave_a_stage(w, way);
+    if (scene == STAGED_MOVED) {
+        *middle = (struct middle){.lsn = last_lsn(&w->a, "main"), .sum = sum_of(&w->a)};
+        grow(&w->a, "main", 4, 60);
+    }
 }
 
-/* What a failed or a lucky command left behind: b is as before, or complete; nothing of a
+static bool is_middle(const struct side *s, const struct middle *middle)
+{
+    return middle->lsn != 0 && last_lsn(s, "main") == middle->lsn &&
+           digest_equal(sum_of(s), middle->sum);
+}
+
+/* What a failed or a lucky command left behind: b is as before, or complete, or where the range
+ * that it was gone on with ends; nothing of a
  * changed; no handle is open; and the same line, without the fault, converges. */
 static void check_aftermath(struct world *w, int way, const struct client *c, const char *b_before,
-                            const char *what, unsigned long n)
+                            const struct middle *middle, const char *what, unsigned long n)
 {
     CLEANUP(free_ptr) char *b = picture(&w->b);
     bool complete = same_branch(&w->a, "main", &w->b, "main");
-    bool good = complete || strcmp(b, b_before) == 0;
+    bool good = complete || strcmp(b, b_before) == 0 || is_middle(&w->b, middle);
     if (c->rc == ZS_OK)
         good = good && complete;
     else
@@ -48,19 +112,21 @@ static void check_aftermath(struct world *w, int way, const struct client *c, co
     client_run(&again, side_of(w, ways[way].runs), ways[way].line);
     assert_ok(again.rc, &again.e, "the same again", __FILE__, __LINE__);
     CU_ASSERT(same_branch(&w->a, "main", &w->b, "main"));
+    CU_ASSERT(stages_of(&w->a) == 0 && stages_of(&w->b) == 0);
     client_close(&again);
 }
 
 /* ---- stores ---------------------------------------------------------------------------------- */
 
 /* Fail each call of one side's store, one after the other, until there are no more. */
-static void fail_every_call(char side, enum stub_fault_kind kind, bool fresh)
+static void fail_every_call(char side, enum stub_fault_kind kind, enum scene scene)
 {
     for (int way = 0; way < WAYS; way++)
         for (unsigned long n = 1;; n++) {
             struct world w;
             struct client c;
-            scene_open(&w, fresh);
+            struct middle middle;
+            scene_open(&w, scene, way, &middle);
             CLEANUP(free_ptr) char *before = picture(&w.b);
             struct stub_faults *f = &side_of(&w, side)->faults;
             stub_faults_arm(f, &(struct stub_fault){.nth = n, .kind = kind});
@@ -74,7 +140,9 @@ static void fail_every_call(char side, enum stub_fault_kind kind, bool fresh)
             if (fired && c.rc != ZS_OK)
                 ASSERT_TEXT(c.e.sqlstate,
                             kind == STUB_FAULT_SILENT ? ZS_INTERNAL_ERROR : ZS_IO_ERROR);
-            check_aftermath(&w, way, &c, before, "call", n);
+            if (!fired)
+                ASSERT_TEXT(cell(&c, "resumed"), scene < STAGED_FRESH ? "false" : "true");
+            check_aftermath(&w, way, &c, before, &middle, "call", n);
             client_close(&c);
             world_close(&w);
             if (!fired) {
@@ -86,17 +154,34 @@ static void fail_every_call(char side, enum stub_fault_kind kind, bool fresh)
 
 static void test_each_call_of_the_sending_store_may_fail(void)
 {
-    fail_every_call('a', STUB_FAULT_FAIL, true);
-    fail_every_call('a', STUB_FAULT_FAIL_AFTER, false);
-    fail_every_call('a', STUB_FAULT_SILENT, false);
+    fail_every_call('a', STUB_FAULT_FAIL, FRESH);
+    fail_every_call('a', STUB_FAULT_FAIL_AFTER, BEHIND);
+    fail_every_call('a', STUB_FAULT_SILENT, BEHIND);
 }
 
 static void test_each_call_of_the_receiving_store_may_fail(void)
 {
-    fail_every_call('b', STUB_FAULT_FAIL, true);
-    fail_every_call('b', STUB_FAULT_FAIL, false);
-    fail_every_call('b', STUB_FAULT_FAIL_AFTER, true);
-    fail_every_call('b', STUB_FAULT_SILENT, false);
+    fail_every_call('b', STUB_FAULT_FAIL, FRESH);
+    fail_every_call('b', STUB_FAULT_FAIL, BEHIND);
+    fail_every_call('b', STUB_FAULT_FAIL_AFTER, FRESH);
+    fail_every_call('b', STUB_FAULT_SILENT, BEHIND);
+}
+
+static void test_each_call_of_the_sending_store_may_fail_in_what_is_gone_on_with(void)
+{
+    fail_every_call('a', STUB_FAULT_FAIL, STAGED_FRESH);
+    fail_every_call('a', STUB_FAULT_FAIL, STAGED_BEHIND);
+    fail_every_call('a', STUB_FAULT_FAIL, STAGED_MOVED);
+    fail_every_call('a', STUB_FAULT_FAIL_AFTER, STAGED_FRESH);
+}
+
+static void test_each_call_of_the_receiving_store_may_fail_in_what_is_gone_on_with(void)
+{
+    fail_every_call('b', STUB_FAULT_FAIL, STAGED_FRESH);
+    fail_every_call('b', STUB_FAULT_FAIL, STAGED_BEHIND);
+    fail_every_call('b', STUB_FAULT_FAIL, STAGED_MOVED);
+    fail_every_call('b', STUB_FAULT_FAIL_AFTER, STAGED_FRESH);
+    fail_every_call('b', STUB_FAULT_SILENT, STAGED_BEHIND);
 }
 
 /* A value that changes, or a record that is lost, on its way out of or into a store. */
@@ -115,7 +200,8 @@ static void test_what_a_store_spoils_never_becomes_visible(void)
             for (unsigned long n = 1; n < 4; n++) {
                 struct world w;
                 struct client c;
-                scene_open(&w, n == 2);
+                struct middle none;
+                scene_open(&w, n == 2 ? FRESH : BEHIND, way, &none);
                 CLEANUP(free_ptr) char *before = picture(&w.b);
                 struct stub_faults *f = &side_of(&w, cases[k].side)->faults;
                 stub_faults_arm(f, &(struct stub_fault){.operation = cases[k].operation,
@@ -134,7 +220,7 @@ static void test_what_a_store_spoils_never_becomes_visible(void)
                 CLEANUP(free_ptr) char *after = picture(&w.b);
                 ASSERT_TEXT(after, before);
                 stub_faults_arm(f, &(struct stub_fault){.nth = 0});
-                check_aftermath(&w, way, &c, before, cases[k].operation, n);
+                check_aftermath(&w, way, &c, before, &none, cases[k].operation, n);
                 client_close(&c);
                 world_close(&w);
             }
@@ -145,7 +231,8 @@ static void test_the_far_error_arrives_untouched(void)
     for (int way = 0; way < WAYS; way++) {
         struct world w;
         struct client c;
-        scene_open(&w, true);
+        struct middle none;
+        scene_open(&w, FRESH, way, &none);
         struct side *far = ways[way].runs == 'a' ? &w.b : &w.a;
         stub_faults_arm(&far->faults,
                         &(struct stub_fault){.operation = way == 0 ? "ingest_commit" : "iter_next",
@@ -178,7 +265,8 @@ static void test_each_message_may_be_lost(void)
                 for (unsigned long n = 1;; n++) {
                     struct world w;
                     struct client c;
-                    scene_open(&w, n % 2 == 0);
+                    struct middle none;
+                    scene_open(&w, n % 2 == 0 ? FRESH : BEHIND, way, &none);
                     CLEANUP(free_ptr) char *before = picture(&w.b);
                     struct stub_faults *f = end == 0 ? &w.near_net : &w.far_net;
                     stub_faults_arm(f, &(struct stub_fault){.nth = n, .kind = kinds[k]});
@@ -188,7 +276,7 @@ static void test_each_message_may_be_lost(void)
                     bool fired = stub_faults_fired(f);
                     stub_network_faults(w.net, NULL, NULL);
                     CU_ASSERT(fired || c.rc == ZS_OK);
-                    check_aftermath(&w, way, &c, before, "message", n);
+                    check_aftermath(&w, way, &c, before, &none, "message", n);
                     client_close(&c);
                     world_close(&w);
                     if (!fired)
@@ -202,7 +290,8 @@ static void test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was(void
         for (uint64_t bytes = 1; bytes < 2500000; bytes += 1 + bytes / 2) {
             struct world w;
             struct client c;
-            scene_open(&w, bytes % 2 == 0);
+            struct middle none;
+            scene_open(&w, bytes % 2 == 0 ? FRESH : BEHIND, way, &none);
             CLEANUP(free_ptr) char *before = picture(&w.b);
             stub_faults_arm(&w.near_net,
                             &(struct stub_fault){.kind = STUB_FAULT_CUT, .cut_bytes = bytes});
@@ -214,7 +303,7 @@ static void test_a_cut_anywhere_in_the_stream_leaves_the_receiver_as_it_was(void
                 CU_ASSERT(c.e.retry == ZS_RETRY_RESUME); /* not a fault of the data */
                 ASSERT_TEXT(c.e.sqlstate, ZS_CONNECTION_LOST);
             }
-            check_aftermath(&w, way, &c, before, "cut at", bytes);
+            check_aftermath(&w, way, &c, before, &none, "cut at", bytes);
             client_close(&c);
             world_close(&w);
         }
@@ -242,7 +331,7 @@ static void test_a_cut_after_every_byte_of_a_short_stream(void)
             cut = c.rc != ZS_OK;
             if (cut)
                 ASSERT_TEXT(c.e.sqlstate, ZS_CONNECTION_LOST);
-            check_aftermath(&w, way, &c, before, "cut after", bytes);
+            check_aftermath(&w, way, &c, before, &(struct middle){0}, "cut after", bytes);
             client_close(&c);
             world_close(&w);
         }
@@ -253,6 +342,10 @@ static void test_a_cut_after_every_byte_of_a_short_stream(void)
 SUITE("command/push_pull_faults",
       {"each call of the sending store may fail", test_each_call_of_the_sending_store_may_fail},
       {"each call of the receiving store may fail", test_each_call_of_the_receiving_store_may_fail},
+      {"each call of the sending store may fail in a transfer that is gone on with",
+       test_each_call_of_the_sending_store_may_fail_in_what_is_gone_on_with},
+      {"each call of the receiving store may fail in a transfer that is gone on with",
+       test_each_call_of_the_receiving_store_may_fail_in_what_is_gone_on_with},
       {"what a store spoils never becomes visible", test_what_a_store_spoils_never_becomes_visible},
       {"the far error arrives untouched", test_the_far_error_arrives_untouched},
       {"each message may be lost", test_each_message_may_be_lost},
