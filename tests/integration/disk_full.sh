@@ -2,14 +2,13 @@
 # A full disk where records arrive: on the far side of a push, on the near side of a pull, under
 # an import.  53100, in words that say whose disk it is; nothing visible, the space given back,
 # the server alive; and with room again the same command succeeds.  Needs root for a small
-# tmpfs; without it, the one check is that this was said.
+# tmpfs; skipped without it.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 suite disk_full
 mkdir -p "$WORK/B"
 if ! mount -t tmpfs -o size=144m tmpfs "$WORK/B" 2>/dev/null; then
-    echo "no tmpfs can be mounted here: a full disk was not tried"
-    must "without a tmpfs nothing is tried" true
+    skip "no tmpfs can be mounted here: a full disk was not tried"
     finish
 fi
 trap 'umount -l "$WORK/B"; cleanup' EXIT

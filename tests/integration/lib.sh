@@ -27,7 +27,7 @@ fi
 WORK=$(mktemp -d "$SESSION/w.XXXXXX")
 chmod 755 "$WORK"
 cd "$WORK" || exit 1
-SUITE=$(basename "$0" .sh) PASSED=0 FAILED=0 STATUS=0 OUT='' ERR=''
+SUITE=$(basename "$0" .sh) PASSED=0 FAILED=0 SKIPPED=0 STATUS=0 OUT='' ERR=''
 declare -A PORT
 
 suite() {
@@ -81,6 +81,12 @@ must() {
     return 1
 }
 
+# skip WHY: this cannot be tried here, and counts as skipped.
+skip() {
+    echo "skipped: $1"
+    SKIPPED=$((SKIPPED + 1))
+}
+
 exits() { [ "$STATUS" -eq "$1" ]; }                       # of the last run
 says() { grep -qiE -- "$1" <<<"$OUT"$'\n'"$ERR"; }        # either stream
 outputs() { grep -qiE -- "$1" <<<"$OUT"; }                # standard output alone
@@ -101,7 +107,9 @@ finish() {
             grep -aE -A 30 'Sanitizer|runtime error:' "$dir/pageserver.log" | head -n 60
         fi
     done
-    echo "integration/$SUITE: $PASSED passed, $FAILED failed"
+    local skipped=''
+    [ "$SKIPPED" -eq 0 ] || skipped=", $SKIPPED skipped"
+    echo "integration/$SUITE: $PASSED passed, $FAILED failed$skipped"
     [ "$FAILED" -eq 0 ]
     exit
 }

@@ -16,6 +16,14 @@ static int wanted(const char *name, int argc, char **argv)
     return 0;
 }
 
+static unsigned skipped;
+
+void test_skip(const char *why)
+{
+    printf("skipped: %s\n", why);
+    skipped++;
+}
+
 int suite_main(const char *suite, const struct test *tests, size_t n, int argc, char **argv)
 {
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
@@ -32,7 +40,10 @@ int suite_main(const char *suite, const struct test *tests, size_t n, int argc, 
     for (const CU_FailureRecord *f = CU_get_failure_list(); f != NULL; f = f->pNext)
         printf("FAILED %s: %s: %s:%u: %s\n", suite, f->pTest != NULL ? f->pTest->pName : "?",
                f->strFileName, f->uiLineNumber, f->strCondition);
-    printf("%s: %u passed, %u failed\n", suite, run - failed, failed);
+    printf("%s: %u passed, %u failed", suite, run - failed - skipped, failed);
+    if (skipped > 0)
+        printf(", %u skipped", skipped);
+    printf("\n");
     CU_cleanup_registry();
     return ran == CUE_SUCCESS && failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,8 +4,9 @@
  *     SUITE("model/lsn", {"hex is read in either case", test_hex_is_read_in_either_case})
  *
  * Each file is a program: exit status 0 if all passed; its last line is
- * "model/lsn: N passed, N failed", which tests/run adds up.  Arguments, if any,
- * are parts of test names: only those that match run. */
+ * "model/lsn: N passed, N failed", which tests/run adds up, ", N skipped" behind it if this
+ * machine does not let some be tried.  Arguments, if any, are parts of test names: only those
+ * that match run. */
 #ifndef TESTS_SUITE_H
 #define TESTS_SUITE_H
 
@@ -25,6 +26,9 @@ int suite_main(const char *suite, const struct test *tests, size_t n, int argc, 
         static const struct test tests[] = {__VA_ARGS__};                                          \
         return suite_main(suite, tests, sizeof tests / sizeof *tests, argc, argv);                 \
     }
+
+/* The test that runs cannot be tried here, and why: it counts as skipped. */
+void test_skip(const char *why);
 
 /* Text and error checks that print both sides when they fail. */
 void assert_text(const char *got, const char *want, const char *file, int line);
