@@ -26,23 +26,52 @@ no_stages() { [ -z "$(ls -A "$WORK/$1/.zenith/data/stage")" ]; }
 records() { sed -n 's/.*"records": *\([0-9]*\).*/\1/p' <<<"$OUT"; }
 less() { [ "$1" -lt "$2" ] && [ "$1" -gt 0 ]; }
 
-# interrupted VICTIM PUSHER COMMAND...: SIGKILL of the victim when B has a stage.
+# The newest transfer of main that a server knows of: bytes, total bytes.
+bytes_of() { sql "$1" sync_status -F '|' | awk -F '|' '$3 == "main" {print $12, $13; exit}'; }
+number() { # of the last run's JSON
+    sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" <<<"$OUT"
+}
+# went_on WHAT: the last run went on, and what it sent again of what had been sent before,
+# SENT of the TOTAL_BYTES that interrupted left, is bounded.
+went_on() {
+    local again=$((SENT + $(number raw_bytes) - TOTAL_BYTES))
+    echo "$1: from $(number resumed_percent) %, $((again >> 10)) KiB sent again"
+    must "$1: it succeeds" exits 0
+    must "$1: it went on" outputs '"resumed": *true'
+    must "$1: from what was kept" test "$(number resumed_percent)" -gt 0
+    must "$1: at most 64 MiB are sent again, not $((again >> 20))" test "$again" -le $((64 << 20))
+    must "$1: nothing is left out" test "$again" -ge 0
+}
+
+# interrupted VICTIM NEAR COMMAND...: SIGKILL of the victim, a server or zenith, when B has a
+# stage and has got some more.
 interrupted() {
-    local victim=$1
+    local victim=$1 name
     shift
     in_background "$BUILD/zenith" -D "$WORK/$1" "${@:2}" --max-rate 24M --compression none
     must "something is kept before the end" kept_twice
-    kill_server "$victim"
+    sleep 0.6
+    for name in A B; do # of both, as the victim tells no more
+        read -r SENT TOTAL_BYTES <<<"$(bytes_of "$name")"
+    done
+    if [ "$victim" = zenith ]; then kill -KILL "$SLOW"; else kill_server "$victim"; fi
     ended
     must "the command says that it failed" not exits 0
-    [ "$victim" = "$1" ] || # then nobody is left to say it
+    [ "$victim" = "$1" ] || [ "$victim" = zenith ] || # then nobody is left to say it
         must "its hint says from where it goes on" says 'goes on from [0-9]+ %|sends what is missing'
-    run "$victim" start
-    must "$victim starts after SIGKILL" exits 0
+    if [ "$victim" = zenith ]; then
+        for name in A B; do must "$name comes to rest" poll 20 idle "$name" '[a-z_]*(push|pull)'; done
+    else
+        run "$victim" start
+        must "$victim starts after SIGKILL" exits 0
+    fi
+    for name in A B; do # who lives knows how much it was in the end
+        [ "$name" = "$victim" ] || read -r SENT TOTAL_BYTES <<<"$(bytes_of "$name")"
+    done
     must "nothing of it is served" same "$(state B main)" none
 }
 
-for victim in B A; do # the far server, and the near one
+for victim in B A zenith; do # the far server, the near one, and the command alone
     interrupted "$victim" A push main B
     must "B comes to rest" poll 20 idle B branch_push
     run B status
@@ -51,8 +80,7 @@ for victim in B A; do # the far server, and the near one
     [ "$victim" = A ] || # what A kept went with it
         must "the source keeps what is missing" outputs '^leased +main +0/0\.\.'
     run A push main B --json
-    must "the second push succeeds ($victim)" exits 0
-    must "it went on ($victim)" outputs '"resumed": *true'
+    went_on "the second push ($victim)"
     must "it sent less ($victim)" less "$(records)" "$total"
     must "both sides are equal ($victim)" same "$(history_of B main)" "$big"
     must "no stage is left ($victim)" no_stages B
@@ -61,19 +89,22 @@ for victim in B A; do # the far server, and the near one
     run B branch delete main
 done
 
-interrupted B B pull main A
-run B pull main A
-must "a pull goes on, too" exits 0
-must "and says so" outputs 'resumed at [0-9]+ %'
-must "both sides are equal after the pull" same "$(history_of B main)" "$big"
+for victim in B A zenith; do # now B is the near one
+    interrupted "$victim" B pull main A
+    must "A comes to rest" poll 20 idle A branch_pull
+    run B pull main A --json
+    went_on "the second pull ($victim)"
+    must "both sides are equal after the pull ($victim)" same "$(history_of B main)" "$big"
+    must "no stage is left ($victim)" no_stages B
+    [ "$victim" = zenith ] || run B branch delete main
+done
 run B export main "$PG_ROOT/export"
 pg_own "$PG_ROOT/export"
 must "every page of what arrived in two parts is whole" \
     as_pg "$PG_BIN/pg_checksums" --check -D "$PG_ROOT/export"
 run B branch delete main
 
-# Ctrl-C, a restart of both in good order, and a source that moves on.
-run A branch create other
+# Ctrl-C, a restart of both in good order.
 in_background "$BUILD/zenith" -D "$WORK/A" push main B --max-rate 24M --compression none
 must "something is kept before Ctrl-C" kept_twice
 kill -INT "$SLOW"
@@ -106,9 +137,9 @@ run B start
 # Damage.
 flip() { # FILE: change one byte in its middle
     local at=$(($(stat -c %s "$1") / 2)) byte
-    byte=$(printf %02x $((0x$(xxd -p -s $at -l 1 "$1") ^ 1)))
+    byte=$(printf %02x $((0x$(xxd -p -s "$at" -l 1 "$1") ^ 1)))
     printf '%b' "\\x$byte" |
-        dd of="$1" bs=1 seek=$at conv=notrunc status=none
+        dd of="$1" bs=1 seek="$at" conv=notrunc status=none
 }
 interrupted B A push main B
 run B stop
@@ -126,4 +157,29 @@ must "a damaged manifest is no stage" no_stages B
 run A push main B --json
 must "the push starts again" outputs '"resumed": *false'
 must "both sides are equal at the end" same "$(history_of B main)" "$big"
+run B branch delete main
+
+# A restart of both, and a source that has moved on: the range that was interrupted is finished,
+# a commit of its own, and what is new is sent behind it, in one command.
+cp -a "$LARGE" "$PG_ROOT/moved"
+with_cluster moved "CREATE TABLE moved AS
+    SELECT i, repeat('moved ' || i, 20) FROM generate_series(1, 5000) i"
+interrupted zenith A push main B
+for name in A B; do
+    run "$name" stop
+    run "$name" start
+    must "$name starts again" exits 0
+done
+was=$(state A main | cut -d ' ' -f 2)
+run A import main "$PG_ROOT/moved"
+must "the source moves on" not same "$(state A main | cut -d ' ' -f 2)" "$was" >/dev/null
+run A push main B --json
+went_on "a push after a restart and a move"
+must "both sides are equal after it" same "$(history_of B main)" "$(history_of A main)"
+must "the interrupted range was a commit, and what is new another" \
+    same "$(sql B change_maps | awk '$1 == "main" {print $2, $3}')" \
+    "$(state A main | cut -d ' ' -f 2) $was"
+must "no stage is left" no_stages B
+run B verify main
+must "and all of it is sound" exits 0
 finish
