@@ -3,10 +3,10 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "command/row.h"
 #include "model/branch_name.h"
 #include "model/lsn.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +33,8 @@ int perform_open(struct perform *p, const char *command, void *module,
     const struct zs_transport *t = &p->transport->table;
     TRY(error_check(t->uri_check(p->transport->self, p->uri, shown, sizeof shown, e), e,
                     "the transport's uri_check"));
-    p->transfer = transfer_begin(p->module->transfers, command, p->branch, shown);
-    if (p->transfer == NULL)
-        return error_memory(e);
-    TRY(transfer_own(p->transfer, session->user, e));
+    TRY(transfer_start(p->module->transfers, command, p->branch, shown, session->user, &p->transfer,
+                       e));
     p->progress = (struct progress){
         .session = session, .quiet = !p->options.progress, .transfer = p->transfer};
     return ZS_OK;
@@ -75,17 +73,6 @@ int perform_connect(struct perform *p, const char *command, struct zs_timeline_i
     return conn_check(&p->conn, t->name, e);
 }
 
-struct number {
-    char s[21];
-};
-
-static struct number number(uint64_t value)
-{
-    struct number n;
-    (void)snprintf(n.s, sizeof n.s, "%" PRIu64, value);
-    return n;
-}
-
 int perform_result(struct perform *p, const struct outcome *o, enum direction direction,
                    struct zs_error *e)
 {
@@ -107,9 +94,9 @@ int perform_result(struct perform *p, const struct outcome *o, enum direction di
         s->notice(s->self, &notice);
     }
     struct lsn_text from = lsn_text(o->from_lsn), to = lsn_text(o->to_lsn);
-    struct number records = number(o->records), wire = number(o->wire_bytes),
-                  raw = number(o->raw_bytes), percent = number(o->resumed_percent),
-                  ms = number((uint64_t)(clock_now_ns() - p->started_ns) / 1000000);
+    struct number_text records = number_text(o->records), wire = number_text(o->wire_bytes),
+                       raw = number_text(o->raw_bytes), percent = number_text(o->resumed_percent),
+                       ms = number_text((uint64_t)(clock_now_ns() - p->started_ns) / 1000000);
     const char *const row[COLUMNS] = {verdict_name(o->verdict),
                                       p->branch,
                                       p->far_branch,
@@ -121,8 +108,7 @@ int perform_result(struct perform *p, const struct outcome *o, enum direction di
                                       ms.s,
                                       o->resumed ? "true" : "false",
                                       o->resumed ? percent.s : NULL};
-    TRY(error_check(s->columns(s->self, names, COLUMNS, e), e, "the session's columns"));
-    return error_check(s->row(s->self, row, COLUMNS, e), e, "the session's row");
+    return row_only(s, names, row, COLUMNS, e);
 }
 
 int perform_end(struct perform *p, int rc, struct zs_error *e)
