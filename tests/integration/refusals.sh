@@ -81,7 +81,7 @@ must "which the far server says" says "far server 127.0.0.1:$port: branch_push n
 must "and where a user with that role is made" says 'where the server runs'
 run A pull main reader
 must "a reader may pull" exits 0
-origin down "postgresql://writer:x@127.0.0.1:$(free_port)"
+origin down "postgresql://writer:x@127.0.0.1:1"
 refused "a server that is down" 5 08001 push main down
 origin unresolved "postgresql://writer:x@no-such-host.invalid:5433"
 refused "a host name that does not resolve" 5 08001 push main unresolved
