@@ -6,6 +6,8 @@
 
 #include <poll.h>
 
+#define SKIPPED_AT_ONCE 64u
+
 /* ---- incoming; the read_lock is held ------------------------------------------------- */
 
 static int end_with_error(struct copyboth *c)
@@ -43,11 +45,16 @@ static int classify(struct copyboth *c, struct message *m)
     }
 }
 
-/* The next message off the wire without waiting: ZS_RECV_*, NOTHING if none is there. */
+/* The next message off the wire without waiting: ZS_RECV_*, NOTHING if none is there, or, with
+ * `skipping`, if there were many that mean nothing and there may be more. */
 static int pull(struct copyboth *c, struct message *out)
 {
     struct inbox *in = &c->conn->in;
-    while (c->end == 0) {
+    c->skipping = false;
+    for (unsigned n = 0; c->end == 0; n++) {
+        c->skipping = n == SKIPPED_AT_ONCE;
+        if (c->skipping)
+            return ZS_RECV_NOTHING;
         if (cancel_is_set(c->cancel))
             return ZS_RECV_NOTHING;
         switch (inbox_pump(in, &c->conn->stream, out, &c->error)) {
@@ -126,7 +133,8 @@ static int32_t channel_recv(void *self, int32_t timeout_ms, const void **msg, ui
             break;
         if (patience_is_over(&p))
             break;
-        conn_poll(c->conn, POLLIN, &p);
+        if (!c->skipping) /* what comes next may have been read already */
+            conn_poll(c->conn, POLLIN, &p);
     }
     if (r == ZS_RECV_MESSAGE) {
         *msg = c->lent.body.bytes;
@@ -301,6 +309,7 @@ int copyboth_open(struct copyboth *c, struct conn *conn, struct cancel *cancel,
     c->queue_bytes = 0;
     c->lent = (struct message){0};
     memset(c->kept, 0, sizeof c->kept);
+    c->skipping = false;
     c->end = 0;
     c->client_ms = COPY_CLIENT_MS;
     c->error = (struct zs_error){0};

@@ -7,6 +7,8 @@
  * A send that finds the socket full keeps reading what comes in and queues it, up to
  * 16 MiB; beyond that it only writes.  recv hands out the queue first.  A client that takes
  * nothing for COPY_CLIENT_MS is given up: a session, and what its command holds, are freed.
+ * One that sends Flush and Sync without end, which mean nothing here, holds nobody: deadlines are
+ * looked at between them.
  * Memory: two message buffers, those that are kept, and the queue.
  * Threads: one sends while another receives. */
 #ifndef PAGESERVER_COPYBOTH_H
@@ -28,6 +30,7 @@ struct copyboth {
     uint64_t queue_bytes;
     struct message lent; /* what recv gave out */
     struct body kept[COPY_KEPT];
+    bool skipping;         /* the last look ended among messages that mean nothing */
     int end;               /* 0, ZS_RECV_END or ZS_RECV_ERROR: what follows the queue */
     struct zs_error error; /* of ZS_RECV_ERROR */
     /* under conn->write_lock */

@@ -4,12 +4,15 @@
 #include "pageserver/copyboth.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define BIG          1048576u
@@ -307,6 +310,72 @@ static void test_a_client_that_takes_nothing_is_given_up(void)
     pair_close(&p);
 }
 
+/* ---- a client that sends what means nothing ---------------------------------------------- */
+
+enum { FLOOD_MS = 3000 };
+
+static int64_t flood_until_ns; /* 0: there is none */
+static size_t flood_at;        /* bytes of it that were read */
+
+/* Before the C library's.  Flush and Sync come as fast as they are read, as from a client that
+ * is faster than this server. */
+ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+    static const uint8_t flood[] = {'H', 0, 0, 0, 4, 'S', 0, 0, 0, 4};
+    ssize_t got = 0;
+    if (clock_now_ns() >= flood_until_ns)
+        return (ssize_t)syscall(SYS_readv, fd, iov, n);
+    for (int i = 0; i < n; i++)
+        for (size_t k = 0; k < iov[i].iov_len; k++, got++)
+            ((uint8_t *)iov[i].iov_base)[k] = flood[flood_at++ % sizeof flood];
+    return got;
+}
+
+enum waiting { RECEIVES, SENDS };
+
+static void test_a_flood_of_nothing_holds_nobody(void)
+{
+    static const enum waiting waits[] = {RECEIVES, SENDS};
+    uint8_t *mine = calloc(1, HUGE_MESSAGE);
+    CU_ASSERT_FATAL(mine != NULL);
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        struct pair p;
+        struct zs_error e = {0};
+        uint64_t len = 0;
+        pair_open(&p);
+        p.copy.client_ms = 100;
+        int64_t start = clock_now_ns();
+        flood_at = 0;
+        flood_until_ns = start + (int64_t)FLOOD_MS * 1000000;
+        int rc = waits[i] == RECEIVES ? recv_one(&p, 100, &len, &e)
+                                      : p.channel.send(p.channel.self, mine, HUGE_MESSAGE, &e);
+        if (waits[i] == RECEIVES)
+            CU_ASSERT(rc == ZS_RECV_NOTHING);
+        if (waits[i] == SENDS)
+            ASSERT_FAILS(rc, "08006");
+        CU_ASSERT(clock_now_ns() - start < (int64_t)FLOOD_MS / 2 * 1000000);
+        flood_until_ns = 0;
+        pair_close(&p);
+    }
+    free(mine);
+}
+
+/* What means something is found behind it at once: it has come already. */
+static void test_a_message_behind_many_that_mean_nothing(void)
+{
+    struct pair p;
+    struct zs_error e = {0};
+    uint64_t len = 0;
+    pair_open(&p);
+    for (int i = 0; i < 150; i++)
+        client_send(p.client, i % 2 == 0 ? 'H' : 'S', "", 0);
+    client_send(p.client, 'd', "abc", 3);
+    int64_t start = clock_now_ns();
+    CU_ASSERT_EQUAL(recv_one(&p, 5000, &len, &e), ZS_RECV_MESSAGE);
+    CU_ASSERT(len == 3 && clock_now_ns() - start < INT64_C(900000000));
+    pair_close(&p);
+}
+
 static void test_finish_sends_copy_done_once(void)
 {
     struct pair p;
@@ -358,6 +427,10 @@ SUITE("pageserver/copyboth",
       {"one thread sends while another receives", test_one_thread_sends_and_another_receives},
       {"a cancelled send leaves whole messages", test_a_cancelled_send_leaves_whole_messages},
       {"a client that takes nothing is given up", test_a_client_that_takes_nothing_is_given_up},
+      {"a client that floods what means nothing holds nobody",
+       test_a_flood_of_nothing_holds_nobody},
+      {"a message behind many that mean nothing is found",
+       test_a_message_behind_many_that_mean_nothing},
       {"a client that left ends a send", test_a_client_that_left_ends_a_send},
       {"finish is CopyDone, once", test_finish_sends_copy_done_once},
       {"kept messages stay until released", test_kept_messages_stay_until_released})
