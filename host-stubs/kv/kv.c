@@ -127,23 +127,18 @@ static int settings_make(struct kv *kv, int create, struct zs_error *e)
  * counted. */
 static uint64_t folder_bytes(int at, const char *path)
 {
-    int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    CLEANUP(folder_close) DIR *d = folder_open(at, path, O_NOFOLLOW);
     uint64_t bytes = 0;
-    if (d == NULL) {
-        if (fd >= 0)
-            (void)close(fd);
+    if (d == NULL)
         return 0;
-    }
     for (const char *name = folder_next(d); name != NULL; name = folder_next(d)) {
         struct stat st;
-        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        if (fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         bytes += (uint64_t)st.st_blocks * 512;
         if (S_ISDIR(st.st_mode))
-            bytes += folder_bytes(fd, name);
+            bytes += folder_bytes(dirfd(d), name);
     }
-    (void)closedir(d);
     return bytes;
 }
 
@@ -161,13 +156,11 @@ static int folder_make(const char *path, struct zs_error *e)
 
 static int folder_check_empty(const char *path, struct zs_error *e)
 {
-    DIR *d = opendir(path);
+    CLEANUP(folder_close) DIR *d = folder_open(AT_FDCWD, path, 0);
     if (d == NULL)
         return error_errno(e, errno, "could not open folder \"%s\"", path);
-    bool empty = folder_next(d) == NULL;
-    (void)closedir(d);
-    if (empty)
-        return ZS_OK;
+    if (folder_next(d) == NULL)
+        return folder_end(path, e);
     error_set(e, ZS_ALREADY_EXISTS, "folder \"%s\" is not empty", path);
     return error_hint(e, "Choose a folder that is empty or does not exist.");
 }

@@ -111,14 +111,3 @@ void batch_put(rocksdb_writebatch_t *batch, const struct kv_key *key, const void
 {
     rocksdb_writebatch_put(batch, key->bytes, key->len, value, len);
 }
-
-const char *folder_next(DIR *folder)
-{
-    for (;;) {                                        /* safe: no two threads share a DIR here */
-        const struct dirent *entry = readdir(folder); // NOLINT(concurrency-mt-unsafe)
-        if (entry == NULL)
-            return NULL;
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            return entry->d_name;
-    }
-}

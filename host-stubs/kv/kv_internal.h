@@ -30,10 +30,10 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "kv/kv.h"
 #include "kv/kv_layout.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
@@ -122,9 +122,6 @@ struct engine_walk {
 int engine_walk_open(struct kv *kv, const rocksdb_snapshot_t *at, const struct kv_key *from,
                      const struct kv_key *to, struct engine_walk *walk, struct zs_error *e);
 void engine_walk_close(struct engine_walk *walk);
-
-/* The next entry of a folder but "." and ".."; NULL at the end. */
-const char *folder_next(DIR *folder);
 
 /* ---- kv_log.c ---------------------------------------------------------------------- */
 

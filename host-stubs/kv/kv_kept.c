@@ -316,6 +316,8 @@ int kept_recover(struct kv *kv, struct zs_error *e)
         else
             rc = recover_one(kv, dir, e);
     }
+    if (rc == ZS_OK)
+        rc = folder_end(kv->stage_dir, e);
     (void)closedir(d);
     return rc;
 }

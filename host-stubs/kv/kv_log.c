@@ -264,7 +264,7 @@ int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path,
                void *context, struct zs_error *e)
 {
     char manifest[64];
-    DIR *d = opendir(db_dir);
+    CLEANUP(folder_close) DIR *d = folder_open(AT_FDCWD, db_dir, 0);
     if (d == NULL)
         return error_errno(e, errno, "could not open folder \"%s\"", db_dir);
     bool has_manifest = manifest_name(db_dir, manifest, sizeof manifest);
@@ -280,8 +280,7 @@ int logs_visit(const char *db_dir, int (*visit)(void *context, const char *path,
             rc = visit(context, path, e);
         }
     }
-    (void)closedir(d);
-    return rc;
+    return rc == ZS_OK ? folder_end(db_dir, e) : rc;
 }
 
 static const char *name_of(const char *path)

@@ -14,6 +14,7 @@
 #include "kv/kv_sst.h"
 #include "kv/kv_table.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -148,9 +149,11 @@ int tail_check(const char *path, struct zs_error *e)
 int tails_check(const char *db_dir, struct zs_error *e)
 {
     int rc = ZS_OK;
-    DIR *d = opendir(db_dir);
-    if (d == NULL)
+    CLEANUP(folder_close) DIR *d = folder_open(AT_FDCWD, db_dir, 0);
+    if (d == NULL && errno == ENOENT)
         return ZS_OK; /* the engine says what is wrong with it */
+    if (d == NULL)
+        return error_errno(e, errno, "could not open folder \"%s\"", db_dir);
     for (const char *name = folder_next(d); name != NULL && rc == ZS_OK; name = folder_next(d)) {
         CLEANUP(free_ptr) char *path = NULL;
         const char *dot = strrchr(name, '.');
@@ -163,6 +166,5 @@ int tails_check(const char *db_dir, struct zs_error *e)
             rc = tail_check(path, e);
         }
     }
-    (void)closedir(d);
-    return rc;
+    return rc == ZS_OK ? folder_end(db_dir, e) : rc;
 }

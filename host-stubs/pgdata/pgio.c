@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -92,25 +92,13 @@ int pgio_read_small(int root, const char *path, void *buf, size_t size, size_t *
     return ZS_OK;
 }
 
-static void folder_close(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 int pgio_each(int root, const char *folder, pgio_visit visit, void *context, struct zs_error *e)
 {
-    CLEANUP(fd_close) int fd = openat(root, folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-    CLEANUP(folder_close) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    CLEANUP(folder_close) DIR *d = folder_open(root, folder, 0);
+    const char *name;
     if (d == NULL)
         return cannot_read(e, errno, folder);
-    (void)hand_on(&fd); /* d closes it */
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(d); /* NOLINT(concurrency-mt-unsafe): d is ours alone */
-        if (entry == NULL)
-            return errno == 0 ? ZS_OK : cannot_read(e, errno, folder);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            TRY(visit(context, entry->d_name, e));
-    }
+    while ((name = folder_next(d)) != NULL)
+        TRY(visit(context, name, e));
+    return errno == 0 ? ZS_OK : cannot_read(e, errno, folder);
 }

@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -27,42 +27,14 @@ struct pgtree {
     uint8_t buffer[BUFFER_BYTES];
 };
 
-static void folder_close(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
-/* The next name that is neither . nor .., or NULL: errno is 0 at the end. */
-static const char *next_name(DIR *d)
-{
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(d); /* NOLINT(concurrency-mt-unsafe): d is ours alone */
-        if (entry == NULL)
-            return NULL;
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            return entry->d_name;
-    }
-}
-
-static DIR *open_folder(int parent, const char *name)
-{
-    int fd = openat(parent, name, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (d == NULL)
-        fd_close(&fd);
-    return d;
-}
-
 /* Best effort: what cannot be removed stays.  The tree is as deep as what was made. */
 static void remove_inside(int parent, const char *name) /* NOLINT(misc-no-recursion) */
 {
-    CLEANUP(folder_close) DIR *d = open_folder(parent, name);
+    CLEANUP(folder_close) DIR *d = folder_open(parent, name, O_NOFOLLOW);
     const char *entry;
     if (d == NULL)
         return;
-    while ((entry = next_name(d)) != NULL) {
+    while ((entry = folder_next(d)) != NULL) {
         if (unlinkat(dirfd(d), entry, 0) == 0)
             continue;
         remove_inside(dirfd(d), entry);
@@ -91,8 +63,8 @@ static int lock_root(struct pgtree *t, struct zs_error *e)
 
 static int check_empty(const struct pgtree *t, struct zs_error *e)
 {
-    CLEANUP(folder_close) DIR *d = open_folder(t->root, ".");
-    const char *first = d == NULL ? NULL : next_name(d);
+    CLEANUP(folder_close) DIR *d = folder_open(t->root, ".", O_NOFOLLOW);
+    const char *first = d == NULL ? NULL : folder_next(d);
     if (first != NULL) {
         error_set(e, ZS_ALREADY_EXISTS, "the directory \"%s\" is not empty", t->path);
         return error_hint(e, "Give a directory that does not exist yet, or is empty.");
@@ -261,11 +233,11 @@ static int sync_entry(const struct pgtree *t, int parent, const char *name, stru
 
 static int sync_inside(const struct pgtree *t, int parent, const char *name, struct zs_error *e)
 {
-    CLEANUP(folder_close) DIR *d = open_folder(parent, name);
+    CLEANUP(folder_close) DIR *d = folder_open(parent, name, O_NOFOLLOW);
     const char *entry;
     if (d == NULL)
         return cannot_write(t, errno, name, e);
-    while ((entry = next_name(d)) != NULL)
+    while ((entry = folder_next(d)) != NULL)
         TRY(sync_entry(t, dirfd(d), entry, e));
     if (errno != 0)
         return cannot_write(t, errno, name, e);
