@@ -178,7 +178,8 @@ static int folders_prepare(struct kv *kv, const char *dir, int create, struct zs
         TRY(folder_make(dir, e));
         TRY(folder_check_empty(dir, e));
         TRY(folder_make(kv->db_dir, e));
-        return folder_make(kv->stage_dir, e);
+        TRY(folder_make(kv->stage_dir, e));
+        return folder_sync(dir, e);
     }
     if (access(kv->db_dir, F_OK) == 0)
         return folder_make(kv->stage_dir, e);

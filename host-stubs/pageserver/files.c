@@ -80,7 +80,7 @@ static int give_to_owner(int fd, const char *path, struct zs_error *e)
     return ZS_OK;
 }
 
-static int sync_folder_of(const char *path, struct zs_error *e)
+int file_sync_name(const char *path, struct zs_error *e)
 {
     char dir[FILE_PATH_MAX];
     folder_of(path, dir);
@@ -98,7 +98,7 @@ int file_write(const char *path, const char *text, size_t len, struct zs_error *
     if (fd < 0)
         return error_errno(e, errno, "cannot make %s", path);
     TRY(write_all(fd, path, text, len, e));
-    return sync_folder_of(path, e);
+    return file_sync_name(path, e);
 }
 
 int file_replace(const char *path, const char *text, size_t len, struct zs_error *e)
@@ -116,5 +116,5 @@ int file_replace(const char *path, const char *text, size_t len, struct zs_error
     TRY(write_all(fd, next, text, len, e));
     if (rename(next, path) != 0)
         return error_errno(e, errno, "cannot put %s in its place", path);
-    return sync_folder_of(path, e);
+    return file_sync_name(path, e);
 }

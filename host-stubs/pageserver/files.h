@@ -19,6 +19,9 @@ int file_write(const char *path, const char *text, size_t len, struct zs_error *
  * does so the file becomes the folder's owner's.  One writer at a time. */
 int file_replace(const char *path, const char *text, size_t len, struct zs_error *e);
 
+/* Bring to disk that the folder holds what was made in it, or renamed, as `path`. */
+int file_sync_name(const char *path, struct zs_error *e);
+
 /* DIR "/" NAME into out.  22023 if it is too long. */
 int path_join(char out[FILE_PATH_MAX], const char *dir, const char *name, struct zs_error *e);
 

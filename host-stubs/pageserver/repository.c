@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "kv/kv.h"
 #include "pageserver/users.h"
 
@@ -34,20 +35,25 @@ static int fill_paths(struct repository *r, struct zs_error *e)
 
 /* ---- init -------------------------------------------------------------------------- */
 
-/* What init has made so far, to be taken away again if it fails: the files below are
- * all there can be. */
+/* What init has made so far, to be taken away again if it fails: there are no other folders,
+ * and all files in them are its own. */
 static void scrap_remove(char (*scrap)[FILE_PATH_MAX])
 {
-    static const char *const names[] = {"version", "pageserver.toml", "users"};
-    char file[FILE_PATH_MAX];
+    static const char *const folders[] = {"data/db", "data/stage", "data", ""};
+    char folder[FILE_PATH_MAX];
     struct zs_error ignored;
     const char *path = *scrap;
     if (path[0] == '\0')
         return;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (path_join(file, path, names[i], &ignored) == ZS_OK)
-            (void)unlink(file);
-    (void)rmdir(path);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (path_join(folder, path, folders[i], &ignored) != ZS_OK)
+            continue;
+        CLEANUP(folder_close) DIR *d = folder_open(AT_FDCWD, folder, O_NOFOLLOW);
+        for (const char *name = d != NULL ? folder_next(d) : NULL; name != NULL;
+             name = folder_next(d))
+            (void)unlinkat(dirfd(d), name, 0);
+        (void)rmdir(folder);
+    }
 }
 
 static int create_files(const char *folder, const char *config_text, struct zs_error *e)
@@ -61,7 +67,6 @@ static int create_files(const char *folder, const char *config_text, struct zs_e
     return file_write(file, REPOSITORY_VERSION "\n", strlen(REPOSITORY_VERSION "\n"), e);
 }
 
-/* Last before the folder gets its name: the store removes itself if it fails. */
 static int create_store(const char *folder, struct zs_error *e)
 {
     char data[FILE_PATH_MAX];
@@ -88,11 +93,15 @@ static int no_folder(const char *what, const char *path, int errnum, struct zs_e
 
 int repository_create(const char *dir, const char *config_text, struct zs_error *e)
 {
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
+    bool is_new = mkdir(dir, 0777) == 0;
+    if (!is_new && errno != EEXIST)
         return no_folder("make the folder", dir, errno, e);
     CLEANUP(free_ptr) char *real = realpath(dir, NULL);
     if (real == NULL)
         return error_errno(e, errno, "cannot find the folder %s", dir);
+    struct zs_error ignored;
+    if (is_new) /* the folder above it may be closed to us */
+        (void)file_sync_name(real, &ignored);
     struct repository r = {.lock_fd = -1};
     TRY(path_join(r.path, real, REPOSITORY_FOLDER, e));
     TRY(fill_paths(&r, e));
@@ -105,15 +114,15 @@ int repository_create(const char *dir, const char *config_text, struct zs_error 
     if (mkdtemp(made) == NULL)
         return no_folder("make a folder in", real, errno, e);
     memcpy(scrap, made, sizeof made);
-    TRY(create_files(made, config_text, e));
     TRY(create_store(made, e));
+    TRY(create_files(made, config_text, e)); /* and the folder is on disk */
     if (rename(made, r.path) != 0) {
         bool taken = errno == EEXIST || errno == ENOTEMPTY;
         return taken ? exists_already(r.path, e)
                      : error_errno(e, errno, "cannot make the folder %s", r.path);
     }
     scrap[0] = '\0';
-    return ZS_OK;
+    return file_sync_name(r.path, e);
 }
 
 /* ---- open --------------------------------------------------------------------------- */
