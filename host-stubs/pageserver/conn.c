@@ -66,7 +66,9 @@ int conn_read(struct conn *c, const struct patience *p, struct message *out, str
             return ZS_RECV_END;
         case PUMP_ERROR:
             return ZS_RECV_ERROR;
-        case PUMP_SKIPPED:
+        case PUMP_SKIPPED: /* there may be no end of them */
+            if (patience_is_over(p))
+                return ZS_RECV_NOTHING;
             break;
         case PUMP_WAIT:
             if (patience_is_over(p))
@@ -156,18 +158,24 @@ int conn_flush(struct conn *c, const struct patience *p, struct zs_error *e)
 {
     const uint8_t *none = NULL;
     size_t len = 0;
+    size_t before = SIZE_MAX; /* what was left, when it was looked at last */
+    struct patience now = *p;
     for (;;) {
         (void)pthread_mutex_lock(&c->write_lock);
         enum progress r = conn_write_some(c, &none, &len);
+        size_t left = c->out.len - c->out_sent;
         (void)pthread_mutex_unlock(&c->write_lock);
+        if (p->stall_ns != 0 && left < before)
+            now.deadline_ns = clock_now_ns() + p->stall_ns;
+        before = left;
         if (r == PROGRESS_DONE)
             return ZS_OK;
         if (r == PROGRESS_BROKEN)
             return error_set(e, ZS_CONNECTION_LOST, "the client's connection was lost");
         if (p->cancel != NULL && cancel_requested(p->cancel))
             return cancel_error(p->cancel, e);
-        if (patience_is_over(p))
+        if (patience_is_over(&now))
             return error_set(e, ZS_CONNECTION_LOST, "the client does not read what it is sent");
-        conn_poll(c, POLLOUT, p);
+        conn_poll(c, POLLOUT, &now);
     }
 }

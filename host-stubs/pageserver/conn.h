@@ -17,6 +17,8 @@
 
 #define CONN_TICK_MS       50   /* a wait for output looks around this often */
 #define CONN_INPUT_TICK_MS 1000 /* a wait for input, at the latest */
+/* A client that takes nothing of its answer for so long is left. */
+#define CONN_STALL_NS 60000000000
 
 struct conn {
     struct stream stream;
@@ -28,10 +30,11 @@ struct conn {
     atomic_bool broken; /* nothing more can be said to this client */
 };
 
-/* How long to wait, and what ends it.  Both may be absent: NULL, 0. */
+/* How long to wait, and what ends it.  Each may be absent: NULL, 0. */
 struct patience {
     struct cancel *cancel;
     int64_t deadline_ns; /* CLOCK_MONOTONIC */
+    int64_t stall_ns;    /* conn_flush: this long from when the client took something last */
 };
 
 /* Takes over fd, on failure too. */

@@ -38,7 +38,7 @@ static int32_t reply_row(void *self, const char *const *values, uint32_t n, stru
         return error_set(e, ZS_INTERNAL_ERROR, "a command gave a row of %u values for %u columns",
                          n, r->ncolumns);
     struct wire_buf b = {0};
-    struct patience p = {.cancel = r->cancel};
+    struct patience p = {.cancel = r->cancel, .stall_ns = CONN_STALL_NS};
     wire_data_row(&b, values, n);
     r->rows++;
     TRY(conn_put(r->conn, &b, e));

@@ -18,10 +18,7 @@
 
 #define ADMIN_SHUTDOWN "57P01"
 #define IDLE_TIMEOUT   "57P05"
-#define ANSWER_STALL_NS                                                                            \
-    60000000000                 /* a client that does not read its answer for so long is left      \
-                                 */
-#define LAST_WORD_NS 1000000000 /* and this long if the answer is a farewell */
+#define LAST_WORD_NS   1000000000 /* for a farewell */
 
 struct session {
     struct server *server;
@@ -289,12 +286,9 @@ static int idle_too_long(const struct session *s, struct zs_error *e)
 
 /* The next message of a session between two commands.  Fails with an empty error when
  * there is nobody to tell. */
-static int await(struct session *s, struct message *m, struct zs_error *e)
+static int await(struct session *s, const struct patience *p, struct message *m, struct zs_error *e)
 {
-    struct patience p = {.cancel = &s->cancel};
-    if (s->server->config.idle_timeout_s != 0)
-        p.deadline_ns = clock_now_ns() + (int64_t)s->server->config.idle_timeout_s * 1000000000;
-    switch (conn_read(&s->conn, &p, m, e)) {
+    switch (patience_is_over(p) ? ZS_RECV_NOTHING : conn_read(&s->conn, p, m, e)) {
     case ZS_RECV_MESSAGE:
         return ZS_OK;
     case ZS_RECV_END:
@@ -311,16 +305,21 @@ static int await(struct session *s, struct message *m, struct zs_error *e)
     }
 }
 
+/* Idle is who asks for nothing, whatever else comes: the time runs from the last answer. */
 static int serve(struct session *s, struct zs_error *e)
 {
+    const struct patience answer = {.stall_ns = CONN_STALL_NS};
+    const int64_t idle_ns = (int64_t)s->server->config.idle_timeout_s * 1000000000;
+    struct patience idle = {.cancel = &s->cancel};
     bool ready = true;
     for (;;) {
         if (ready)
             TRY(put_simple(s, 'Z', e));
-        struct patience p = for_ns(ANSWER_STALL_NS);
-        TRY(conn_flush(&s->conn, &p, e));
+        TRY(conn_flush(&s->conn, &answer, e));
+        if (ready && idle_ns != 0)
+            idle.deadline_ns = clock_now_ns() + idle_ns;
         struct message m;
-        TRY(await(s, &m, e));
+        TRY(await(s, &idle, &m, e));
         if (m.type == 'X') {
             body_fini(&m.body);
             *e = (struct zs_error){0};
