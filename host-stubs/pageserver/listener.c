@@ -139,17 +139,14 @@ void listener_close(struct listener *l)
 
 /* ---- accept ----------------------------------------------------------------------------- */
 
-/* A client that vanished without a word is noticed after about two minutes; small
- * messages do not wait for each other. */
+/* A client that vanished without a word is noticed after about two minutes, by keepalives;
+ * small messages do not wait for each other.  No TCP_USER_TIMEOUT: it would end a client that
+ * is there and takes nothing, as one whose disk stalls, before copyboth.h and conn.h do. */
 static void tune_tcp(int fd)
 {
     const struct {
         int name, value;
-    } options[] = {{TCP_NODELAY, 1},
-                   {TCP_KEEPIDLE, 60},
-                   {TCP_KEEPINTVL, 10},
-                   {TCP_KEEPCNT, 6},
-                   {TCP_USER_TIMEOUT, 120000}};
+    } options[] = {{TCP_NODELAY, 1}, {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 10}, {TCP_KEEPCNT, 6}};
     int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
