@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Keepalives: a far machine that vanished is noticed after two minutes, not two hours;
- * tcp_user_timeout says the same of data that nobody acknowledges, or takes: no side may leave the
- * other's records standing for so long, whatever it does (sync/staging.h).
+/* Keepalives and tcp_user_timeout: a far machine that vanished is noticed after ten minutes, not
+ * two hours; so is data that nobody acknowledges, or takes: as long as the silence that is borne
+ * (wire/conn.h), for a receiver's disk may stall.
  * krbsrvname: a far server may ask for Kerberos, whose ticket would be the pageserver's
  * own; there is none for this name.
  * ssl_max_protocol_version and requirepeer are absent, because no value means "none". */
@@ -25,7 +25,7 @@ const struct parameter parameters[] = {
     {"keepalives_idle", PARAMETER_NUMBER, "60", NULL},
     {"keepalives_interval", PARAMETER_NUMBER, "10", NULL},
     {"keepalives_count", PARAMETER_NUMBER, "6", NULL},
-    {"tcp_user_timeout", PARAMETER_NUMBER, "120000", NULL},
+    {"tcp_user_timeout", PARAMETER_NUMBER, "600000", NULL},
     {"sslmode", PARAMETER_CHOICE, "prefer", " disable allow prefer require verify-ca verify-full "},
     {"sslrootcert", PARAMETER_FILE, NOWHERE, NULL},
     {"sslcert", PARAMETER_FILE, NOWHERE, NULL},
