@@ -395,6 +395,7 @@ static int session_make(struct server *server, int fd, bool is_local, struct ses
             cancel_fini(&s->cancel);
     }
     if (rc != ZS_OK) {
+        (void)farewell(s, e);
         conn_fini(&s->conn);
         free(s);
         return rc;
