@@ -98,6 +98,7 @@ static const char *errno_sqlstate(int errnum)
         return ZS_OUT_OF_MEMORY;
     case EMFILE:
     case ENFILE:
+    case EAGAIN: /* of a thread that cannot be started; what would wait is nobody's error */
         return ZS_LIMIT_EXCEEDED;
     case EACCES:
     case EPERM:
@@ -119,6 +120,8 @@ static const char *errno_hint(int errnum)
     case EMFILE:
     case ENFILE:
         return "Raise the limit of open files (ulimit -n) and start the server again.";
+    case EAGAIN:
+        return "Wait until less runs here, or raise the limit of processes (ulimit -u).";
     case EIO:
         return "See that the disk is sound; the kernel's log says more about it.";
     case EACCES:

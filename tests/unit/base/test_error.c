@@ -125,6 +125,7 @@ static void test_errno_has_its_sqlstate(void)
         {EDQUOT, ZS_DISK_FULL, "writing x: Disk quota exceeded"},
         {ENOMEM, ZS_OUT_OF_MEMORY, "writing x: Cannot allocate memory"},
         {EMFILE, ZS_LIMIT_EXCEEDED, "writing x: Too many open files"},
+        {EAGAIN, ZS_LIMIT_EXCEEDED, "writing x: Resource temporarily unavailable"},
         {EACCES, ZS_NO_PERMISSION, "writing x: Permission denied"},
         {EPERM, ZS_NO_PERMISSION, "writing x: Operation not permitted"},
         {EIO, ZS_IO_ERROR, "writing x: Input/output error"},
