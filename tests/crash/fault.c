@@ -6,14 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -174,6 +177,26 @@ PUBLIC int asprintf(char **out, const char *format, ...)
     return n;
 }
 
+PUBLIC void *aligned_alloc(size_t alignment, size_t size)
+{
+    REAL(aligned_alloc);
+    return memory_due("aligned_alloc", CALLER) ? NULL : real(alignment, size);
+}
+
+/* A thread is memory, most of all; the system says so in other words. */
+PUBLIC int pthread_create(pthread_t *restrict out, const pthread_attr_t *restrict attributes,
+                          void *(*run)(void *), void *restrict context)
+{
+    REAL(pthread_create);
+    return memory_due("pthread_create", CALLER) ? EAGAIN : real(out, attributes, run, context);
+}
+
+PUBLIC int eventfd(unsigned count, int flags)
+{
+    REAL(eventfd);
+    return memory_due("eventfd", CALLER) ? -1 : real(count, flags);
+}
+
 /* ---- files and sockets --------------------------------------------------------------------- */
 
 static bool inside(const char *path)
@@ -286,6 +309,7 @@ ON_FD(ssize_t, pread64, (int fd, void *p, size_t n, off64_t at), fd, p, n, at)
 ON_FD(ssize_t, write, (int fd, const void *p, size_t n), fd, p, n)
 ON_FD(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), fd, p, n, at)
 ON_FD(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), fd, p, n, at)
+ON_FD(ssize_t, readv, (int fd, const struct iovec *p, int n), fd, p, n)
 ON_FD(ssize_t, writev, (int fd, const struct iovec *p, int n), fd, p, n)
 ON_FD(int, fsync, (int fd), fd)
 ON_FD(int, fdatasync, (int fd), fd)
@@ -294,11 +318,48 @@ ON_FD(int, ftruncate, (int fd, off_t size), fd, size)
 ON_FD(int, ftruncate64, (int fd, off64_t size), fd, size)
 ON_FD(int, fallocate, (int fd, int mode, off_t at, off_t n), fd, mode, at, n)
 ON_FD(int, fallocate64, (int fd, int mode, off64_t at, off64_t n), fd, mode, at, n)
+ON_FD(int, fstat, (int fd, struct stat *restrict out), fd, out)
+ON_FD(int, fchmod, (int fd, mode_t mode), fd, mode)
+ON_FD(int, fchown, (int fd, uid_t user, gid_t group), fd, user, group)
+ON_FD(off_t, lseek, (int fd, off_t at, int whence), fd, at, whence)
 ON_FD(ssize_t, send, (int fd, const void *p, size_t n, int f), fd, p, n, f)
 ON_FD(ssize_t, recv, (int fd, void *p, size_t n, int f), fd, p, n, f)
 ON_FD(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), fd, m, f)
 ON_FD(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), fd, m, f)
 ON_FD(int, connect, (int fd, __CONST_SOCKADDR_ARG to, socklen_t n), fd, to, n)
+
+/* These set one up; the one that listens is there for the next client, too. */
+static bool new_socket_due(const char *what, int domain)
+{
+    return armed(FAULT_SOCKETS) && (domain == AF_INET || domain == AF_INET6) &&
+           due(what, "a TCP socket");
+}
+
+PUBLIC int socket(int domain, int type, int protocol)
+{
+    REAL(socket);
+    return new_socket_due("socket", domain) ? -1 : real(domain, type, protocol);
+}
+
+PUBLIC int accept4(int fd, __SOCKADDR_ARG name, socklen_t *restrict n, int flags)
+{
+    REAL(accept4);
+    return armed(FAULT_SOCKETS) && is_tcp(fd) && due("accept4", "a TCP socket")
+               ? -1
+               : real(fd, name, n, flags);
+}
+
+PUBLIC int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict n)
+{
+    REAL(getsockopt);
+    return fd_due("getsockopt", fd) ? -1 : real(fd, level, name, value, n);
+}
+
+PUBLIC int setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+{
+    REAL(setsockopt);
+    return fd_due("setsockopt", fd) ? -1 : real(fd, level, name, value, n);
+}
 
 /* Without flags it only asks whether there is such a call, and has nothing that could fail. */
 PUBLIC int sync_file_range(int fd, off64_t at, off64_t n, unsigned flags)
@@ -318,6 +379,17 @@ ON_PATH(link, (const char *from, const char *to), to, from, to)
 ON_PATH(mkdir, (const char *path, mode_t mode), path, path, mode)
 ON_PATH(rmdir, (const char *path), path, path)
 ON_PATH(unlink, (const char *path), path, path)
+
+ON_PATH(stat, (const char *restrict path, struct stat *restrict out), path, path, out)
+ON_PATH(lstat, (const char *restrict path, struct stat *restrict out), path, path, out)
+ON_PATH(statvfs, (const char *restrict path, struct statvfs *restrict out), path, path, out)
+ON_PATH(access, (const char *path, int how), path, path, how)
+
+PUBLIC int fstatat(int at, const char *restrict path, struct stat *restrict out, int flags)
+{
+    REAL(fstatat);
+    return path_at_due("fstatat", at, path) ? -1 : real(at, path, out, flags);
+}
 
 PUBLIC int renameat(int from_at, const char *from, int to_at, const char *to)
 {
@@ -347,4 +419,30 @@ PUBLIC FILE *fopen(const char *path, const char *mode)
 {
     REAL(fopen);
     return path_due("fopen", path) ? NULL : real(path, mode);
+}
+
+PUBLIC DIR *fdopendir(int fd)
+{
+    REAL(fdopendir);
+    return fd_due("fdopendir", fd) ? NULL : real(fd);
+}
+
+PUBLIC struct dirent *readdir(DIR *folder)
+{
+    REAL(readdir);
+    return fd_due("readdir", dirfd(folder)) ? NULL : real(folder);
+}
+
+PUBLIC int scandir(const char *restrict path, struct dirent ***restrict out,
+                   int (*wanted)(const struct dirent *),
+                   int (*order)(const struct dirent **, const struct dirent **))
+{
+    REAL(scandir);
+    return path_due("scandir", path) ? -1 : real(path, out, wanted, order);
+}
+
+PUBLIC char *realpath(const char *restrict path, char *restrict out)
+{
+    REAL(realpath);
+    return path_due("realpath", path) ? NULL : real(path, out);
 }

@@ -2,8 +2,10 @@
 #include "fault_server.h"
 
 #include <CUnit/CUnit.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <libpq-fe.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +125,10 @@ static void take_refusal(const char *text, struct reply *r)
 struct reply server_ask(const struct server *s, const char *query)
 {
     struct reply r = {.ok = false};
+    const struct passwd *own = getpwuid(geteuid());
+    const char *user = own == NULL ? "root" : own->pw_name;
     const char *const names[] = {"host", "port", "user", "dbname", "connect_timeout", NULL};
-    const char *const values[] = {s->folder, "5432", "root", "zenith", "10", NULL};
+    const char *const values[] = {s->folder, "5432", user, "zenith", "10", NULL};
     PGconn *conn = PQconnectdbParams(names, values, 0);
     if (PQstatus(conn) != CONNECTION_OK) {
         take_refusal(PQerrorMessage(conn), &r);
@@ -175,6 +179,101 @@ void server_must(const struct server *s, const char *query)
     CU_ASSERT(r.ok);
     if (!r.ok)
         (void)printf("%s: %.60s: %s %s\n", s->name, query, r.sqlstate, r.message);
+}
+
+/* ---- what it holds ------------------------------------------------------------------------ */
+
+/* How many names a folder has, and those below, without the engine's folder. */
+static unsigned names_in(const char *folder, const char *but)
+{
+    unsigned n = 0;
+    DIR *d = opendir(folder);
+    for (const struct dirent *at; d != NULL && (at = readdir(d)) != NULL;) {
+        char below[800];
+        if (strcmp(at->d_name, ".") == 0 || strcmp(at->d_name, "..") == 0 ||
+            (but != NULL && strcmp(at->d_name, but) == 0))
+            continue;
+        (void)snprintf(below, sizeof below, "%s/%s", folder, at->d_name);
+        n += 1 + (at->d_type == DT_DIR ? names_in(below, NULL) : 0);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return n;
+}
+
+static unsigned descriptors_of(int pid, const char *engine)
+{
+    char folder[64], link[400], target[512];
+    unsigned n = 0;
+    (void)snprintf(folder, sizeof folder, "/proc/%d/fd", pid);
+    DIR *d = opendir(folder);
+    for (const struct dirent *at; d != NULL && (at = readdir(d)) != NULL;) {
+        (void)snprintf(link, sizeof link, "%s/%s", folder, at->d_name);
+        ssize_t len = readlink(link, target, sizeof target - 1);
+        if (len < 0)
+            continue;
+        target[len] = '\0';
+        n += strncmp(target, engine, strlen(engine)) != 0;
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return n;
+}
+
+static bool first_line(const char *path, char *out, int size)
+{
+    FILE *f = fopen(path, "re");
+    bool read = f != NULL && fgets(out, size, f) != NULL;
+    if (f != NULL)
+        (void)fclose(f);
+    return read;
+}
+
+static unsigned threads_of(int pid)
+{
+    char folder[64], path[400], name[64];
+    unsigned n = 0;
+    (void)snprintf(folder, sizeof folder, "/proc/%d/task", pid);
+    DIR *d = opendir(folder);
+    for (const struct dirent *at; d != NULL && (at = readdir(d)) != NULL;) {
+        (void)snprintf(path, sizeof path, "%s/%s/comm", folder, at->d_name);
+        n += first_line(path, name, sizeof name) && strncmp(name, "rocksdb:", 8) != 0;
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return n;
+}
+
+static long anon_kib_of(int pid)
+{
+    char path[64], line[128];
+    long kib = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "RssAnon:", 8) == 0)
+            kib = strtol(line + 8, NULL, 10);
+    if (f != NULL)
+        (void)fclose(f);
+    return kib;
+}
+
+struct holdings server_holdings(const struct server *s)
+{
+    char path[512], number[32], engine[512];
+    struct holdings h = {.pid = 0};
+    (void)snprintf(path, sizeof path, "%s/pageserver.pid", s->folder);
+    if (first_line(path, number, sizeof number))
+        h.pid = (int)strtol(number, NULL, 10);
+    (void)snprintf(engine, sizeof engine, "%s/data/db/", s->folder);
+    (void)snprintf(path, sizeof path, "%s/data/stage", s->folder);
+    h.descriptors = descriptors_of(h.pid, engine);
+    h.threads = threads_of(h.pid);
+    h.stages = names_in(path, NULL);
+    (void)snprintf(path, sizeof path, "%s/data", s->folder);
+    h.others = names_in(path, "db") - h.stages;
+    h.anon_kib = anon_kib_of(h.pid);
+    return h;
 }
 
 const char *row_of(const struct reply *r, const char *name, char *out, size_t size)

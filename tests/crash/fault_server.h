@@ -46,6 +46,17 @@ void server_must(const struct server *s, const char *query);
 void server_arm(const struct server *s, unsigned kind, int errnum, uint64_t n);
 uint64_t server_disarm(const struct server *s);
 
+/* What a server holds while nothing runs: what an earlier command must have given back.
+ * Not counted: the engine's threads, and its files, which it opens and keeps as it likes. */
+struct holdings {
+    int pid;
+    unsigned descriptors, threads;
+    unsigned stages; /* files and folders in data/stage */
+    unsigned others; /* and in data/ besides that and the engine's folder */
+    long anon_kib;
+};
+struct holdings server_holdings(const struct server *s);
+
 /* What a line of a reply's rows says behind its first word; "" if there is none. */
 const char *row_of(const struct reply *r, const char *name, char *out, size_t size);
 
