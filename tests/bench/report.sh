@@ -182,7 +182,7 @@ rate() {
 }
 
 memory() {
-    local file shape records bytes what side cells
+    local file shape records bytes what side peak cells
     local -A about=([scattered]=", each a relation of its own" [changed]=", changed 8 times")
     measured 'memory.*' || return
     row "MiB added to a server, anonymous (all)" "push: near" far "pull: near" far \
@@ -194,7 +194,8 @@ memory() {
         records=$(median "$file") bytes=$(median "memory.$shape.bytes") cells=()
         for what in push pull increment noted; do
             for side in near far; do
-                cells+=("$(most "memory.$shape.$what.$side.anon") ($(most "memory.$shape.$what.$side.peak"))")
+                peak=$(most "memory.$shape.$what.$side.peak")
+                cells+=("${peak:+$(most "memory.$shape.$what.$side.anon") ($peak)}")
             done
         done
         row "$records x $bytes bytes${about[$shape]-}" "${cells[@]}"
@@ -208,7 +209,7 @@ memory() {
 # reached: HELD is awk's, of v.  Nothing where it was not measured.
 target() {
     [ -z "$2" ] ||
-        row "$1" "$2${4:+ $4}" "$(awk -v v="$2" "BEGIN {print $3 ? \"yes\" : \"**no**\"}")"
+        row "$1" "$2${4:+ $4}" "$(awk -v v="$2" "BEGIN {print ($3) ? \"yes\" : \"**no**\"}")"
 }
 targets() {
     local push once='' thrice='' size
