@@ -334,6 +334,7 @@ static int receive_records(const struct receive_job *job, const struct state_mes
         staging_failed(job->store, job->branch, e);
         return ZS_FAIL;
     }
+    ingest_close(&in); /* whoever hears DONE may write the branch at once */
     bool resumed = offer->resume && !again;
     o->records += got.records - (resumed ? state->resume.records : 0);
     o->raw_bytes += got.bytes - (resumed ? state->resume.bytes : 0);

@@ -143,11 +143,24 @@ struct keeper {
     struct zs_channel pipe;
     void *last;
     unsigned kept, held;
+    struct stub_store *store; /* that must be free to be written when DONE is heard; NULL: none */
 };
+
+/* Whoever hears DONE writes the branch at once. */
+static void write_at_once(struct stub_store *store)
+{
+    CLEANUP(ingest_close) struct ingest in = {0};
+    struct zs_error e = {0};
+    struct zs_ingest_spec spec = {
+        .struct_size = sizeof spec, .branch = "main", .base_lsn = THERE, .target_lsn = THERE + 1};
+    ASSERT_OK(ingest_begin(stub_store_table(store), &spec, &in, &e));
+}
 
 static int32_t keeper_send(void *self, const void *msg, uint64_t len, struct zs_error *e)
 {
     struct keeper *k = self;
+    if (k->store != NULL && *(const char *)msg == MESSAGE_DONE)
+        write_at_once(k->store);
     return k->pipe.send(k->pipe.self, msg, len, e);
 }
 
@@ -206,7 +219,7 @@ static void test_messages_are_kept_for_the_thread_that_stores(void)
     scene_open(&s, true);
     s.batches = 3;
     s.inline_batches = 1;
-    struct keeper k = {.pipe = s.conn.channel};
+    struct keeper k = {.pipe = s.conn.channel, .store = s.store};
     s.conn.channel = (struct zs_channel){.struct_size = sizeof s.conn.channel,
                                          .self = &k,
                                          .send = keeper_send,
