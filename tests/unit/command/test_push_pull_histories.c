@@ -227,8 +227,10 @@ static int run(struct recorded *r, const char *line)
     CU_ASSERT(rc == ZS_OK || (strncmp(c.e.sqlstate, "ZS", 2) != 0 && !error_is(&c.e, ZS_CORRUPT)));
     for (uint64_t i = 0; i < c.s.notice_count; i++)
         CU_ASSERT(strstr(c.s.notices[i].message, "missed something") == NULL);
+    /* A cut transfer may have been kept or not, as the threads ran: a rebuild waits for it. */
+    bool waits = error_is(&c.e, ZS_BUSY) && strstr(c.e.message, "interrupted transfer") != NULL;
     client_close(&c);
-    return rc;
+    return waits ? ZS_OK : rc;
 }
 
 /* Whoever is ahead leads: alone it writes, and it is what the other one gets. */
