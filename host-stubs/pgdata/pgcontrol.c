@@ -13,7 +13,6 @@ enum {
     AT_CATALOG_VERSION = 12,
     AT_STATE = 16,
     AT_CHECKPOINT = 32,
-    AT_COPY_REDO = 40,
     AT_COPY_TIMELINE = 48,
     AT_WAL_LEVEL = 172,
     AT_WAL_LOG_HINTS = 176,
@@ -27,7 +26,6 @@ enum {
     AT_SEGMENT_BLOCKS = 220,
     AT_WAL_BLOCK_BYTES = 224,
     AT_WAL_SEGMENT_BYTES = 228,
-    AT_CHECKSUM_VERSION = 252,
     AT_CRC = 288,
 };
 
@@ -84,17 +82,14 @@ int pgcontrol_parse(const void *bytes, size_t len, struct pgcontrol *out, struct
     }
     struct pgcontrol c = {
         .system_identifier = get_u64le(p + AT_SYSTEM_IDENTIFIER),
-        .control_version = version,
         .catalog_version = get_u32le(p + AT_CATALOG_VERSION),
         .state = get_u32le(p + AT_STATE),
         .timeline = get_u32le(p + AT_COPY_TIMELINE),
         .checkpoint = get_u64le(p + AT_CHECKPOINT),
-        .redo = get_u64le(p + AT_COPY_REDO),
         .block_bytes = get_u32le(p + AT_BLOCK_BYTES),
         .segment_blocks = get_u32le(p + AT_SEGMENT_BLOCKS),
         .wal_block_bytes = get_u32le(p + AT_WAL_BLOCK_BYTES),
         .wal_segment_bytes = get_u32le(p + AT_WAL_SEGMENT_BYTES),
-        .checksum_version = get_u32le(p + AT_CHECKSUM_VERSION),
         .wal_level = get_u32le(p + AT_WAL_LEVEL),
         .wal_log_hints = p[AT_WAL_LOG_HINTS],
         .track_commit_timestamp = p[AT_TRACK_COMMIT_TIMESTAMP],

@@ -23,16 +23,14 @@
 
 struct pgcontrol {
     uint64_t system_identifier;
-    uint32_t control_version, catalog_version;
+    uint32_t catalog_version;
     uint32_t state;           /* PGCONTROL_SHUT_DOWN if cleanly stopped */
     uint32_t timeline;        /* the checkpoint's WAL timeline, part of WAL file names */
     zs_lsn checkpoint;        /* where the latest checkpoint record starts */
-    zs_lsn redo;              /* where replay from it would start */
     uint32_t block_bytes;     /* of a page */
     uint32_t segment_blocks;  /* blocks in a relation's segment file */
     uint32_t wal_block_bytes; /* of a WAL page */
     uint32_t wal_segment_bytes;
-    uint32_t checksum_version; /* 0: pages have no checksums */
     /* Settings that the cluster ran with and that a copy may need to start. */
     uint32_t wal_level; /* 0 minimal, 1 replica, 2 logical */
     uint32_t wal_log_hints, track_commit_timestamp;

@@ -38,7 +38,7 @@ struct stub_session {
     struct stub_faults *faults;
 
     struct zs_channel copy; /* see stub_session_serve */
-    bool serves, copying, copy_closed;
+    bool serves, copying;
 };
 
 /* An administrator who cannot copy. */

@@ -82,11 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3 || size > 3 + 2 * PAGE)
         return 0;
     zs_lsn at = SEGMENT + SEGMENT / 2 + (zs_lsn)get_u16le(data + 1) * 8;
-    const struct pgcontrol c = {.timeline = 1,
-                                .checkpoint = at,
-                                .redo = at,
-                                .wal_block_bytes = PAGE,
-                                .wal_segment_bytes = SEGMENT};
+    const struct pgcontrol c = {
+        .timeline = 1, .checkpoint = at, .wal_block_bytes = PAGE, .wal_segment_bytes = SEGMENT};
     if (root < 0)
         make_files(&c);
     for (unsigned i = 1; i <= 2; i++)
