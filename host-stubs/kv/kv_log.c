@@ -19,6 +19,7 @@
  * holds, it ends in KV_BATCH_END: no single byte changed makes its record look like that.
  * Memory: one block.  Threads: any. */
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "kv/kv_internal.h"
 
 #include <errno.h>
@@ -34,43 +35,24 @@
 /* The others are not used here. */
 enum { TYPE_FULL = 1, TYPE_FIRST, TYPE_MIDDLE, TYPE_LAST };
 
-struct crc_table {
-    uint32_t of[256];
-};
-
-static void crc_table_make(struct crc_table *t)
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++)
-            c = (c >> 1) ^ ((c & 1) != 0 ? 0x82F63B78u : 0);
-        t->of[i] = c;
-    }
-}
-
-static uint32_t crc_step(const struct crc_table *t, uint32_t state, uint8_t byte)
-{
-    return (state >> 8) ^ t->of[(state ^ byte) & 0xFF];
-}
-
 /* As it stands in a record's head. */
-static uint32_t crc_masked(uint32_t state)
+static uint32_t masked(uint32_t crc)
 {
-    uint32_t crc = ~state;
     return ((crc >> 15) | (crc << 17)) + 0xA282EAD8u;
 }
 
 /* Does the checksum fit `len` bytes behind the head, or, with `any`, fewer of them? */
-static bool crc_fits(const struct crc_table *t, const uint8_t *head, size_t len, bool any)
+static bool crc_fits(const uint8_t *head, size_t len, bool any)
 {
+    const uint8_t *body = head + HEAD;
     uint32_t want = get_u32le(head);
-    uint32_t state = crc_step(t, UINT32_MAX, head[6]);
-    for (size_t i = 0; i < len; i++) {
-        if (any && crc_masked(state) == want)
+    uint32_t crc = crc32c(0, head + 6, 1);
+    for (; any && len > 0; len--, body++) {
+        if (masked(crc) == want)
             return true;
-        state = crc_step(t, state, head[HEAD + i]);
+        crc = crc32c(crc, body, 1);
     }
-    return crc_masked(state) == want;
+    return masked(crc32c(crc, body, len)) == want;
 }
 
 static bool all_zero(const uint8_t *bytes, size_t n)
@@ -82,7 +64,6 @@ static bool all_zero(const uint8_t *bytes, size_t n)
 
 /* What was found up to now.  A record may come in parts, one to a block. */
 struct scan {
-    struct crc_table table;
     uint64_t start; /* of the block that is looked at */
     uint64_t whole; /* up to here all records are */
     uint64_t bad;   /* where one is not */
@@ -112,9 +93,9 @@ static bool block_is_whole(struct scan *s, const uint8_t *block, size_t len, siz
         }
         if (n > left) {
             s->ended = true;
-            return len < BLOCK && is_type(head[6]) && !crc_fits(&s->table, head, left, true);
+            return len < BLOCK && is_type(head[6]) && !crc_fits(head, left, true);
         }
-        if (!is_type(head[6]) || !crc_fits(&s->table, head, n, false))
+        if (!is_type(head[6]) || !crc_fits(head, n, false))
             return false;
         at += HEAD + n;
         s->inside = head[6] == TYPE_FIRST || head[6] == TYPE_MIDDLE;
@@ -126,7 +107,7 @@ static bool block_is_whole(struct scan *s, const uint8_t *block, size_t len, siz
 }
 
 /* Is the record at `bad` zeros from a page's border on, as is the block's rest? */
-static bool lost_pages(const struct scan *s, const uint8_t *block, size_t len, size_t bad)
+static bool lost_pages(const uint8_t *block, size_t len, size_t bad)
 {
     const uint8_t *head = block + bad;
     size_t zeros = len;
@@ -139,8 +120,7 @@ static bool lost_pages(const struct scan *s, const uint8_t *block, size_t len, s
         return true;
     size_t left = len - bad - HEAD;
     size_t n = get_u16le(head + 4);
-    return n <= left && border < bad + HEAD + n && is_type(head[6]) &&
-           !crc_fits(&s->table, head, n, true);
+    return n <= left && border < bad + HEAD + n && is_type(head[6]) && !crc_fits(head, n, true);
 }
 
 static void block_look(struct scan *s, const uint8_t *block, size_t len)
@@ -157,7 +137,7 @@ static void block_look(struct scan *s, const uint8_t *block, size_t len)
         return;
     s->bad = s->start + bad;
     s->damaged = s->ended = true;
-    s->torn = lost_pages(s, block, len, bad);
+    s->torn = lost_pages(block, len, bad);
 }
 
 static int damaged(const char *path, uint64_t at, struct zs_error *e)
@@ -189,7 +169,6 @@ static int scan_all(int fd, const char *path, struct scan *s, struct zs_error *e
     CLEANUP(free_ptr) uint8_t *block = malloc(BLOCK);
     if (block == NULL)
         return error_memory(e);
-    crc_table_make(&s->table);
     for (ssize_t n = BLOCK; n == BLOCK; s->start += BLOCK) {
         n = block_read(fd, block);
         if (n < 0)

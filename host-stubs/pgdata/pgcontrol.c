@@ -2,8 +2,8 @@
 #include "pgdata/pgcontrol.h"
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/error.h"
-#include "pgdata/crc32c.h"
 
 /* Offsets in struct ControlFileData; the checkpoint's copy (struct CheckPoint)
  * starts at 40. */

@@ -3,8 +3,8 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/crc32c.h"
 #include "base/error.h"
-#include "pgdata/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>

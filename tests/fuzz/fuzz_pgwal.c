@@ -8,7 +8,7 @@
 #include "support.h"
 
 #include "base/bytes.h"
-#include "pgdata/crc32c.h"
+#include "base/crc32c.h"
 #include "pgdata/pgwal.h"
 
 #include <fcntl.h>

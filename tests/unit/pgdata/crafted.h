@@ -5,7 +5,7 @@
 #define TESTS_PGDATA_CRAFTED_H
 
 #include "base/bytes.h"
-#include "pgdata/crc32c.h"
+#include "base/crc32c.h"
 #include "pgdata/pgcontrol.h"
 #include "pgdata/pgwal.h"
 

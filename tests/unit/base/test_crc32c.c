@@ -1,7 +1,7 @@
 /* test_crc32c.c - CRC-32C against RFC 3720's vectors. */
 #include "../../support/suite.h"
 
-#include "pgdata/crc32c.h"
+#include "base/crc32c.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -27,5 +27,5 @@ static void test_parts_add_up(void)
         CU_ASSERT(crc32c(crc32c(0, text, i), text + i, 9 - i) == 0xE3069283);
 }
 
-SUITE("pgdata/crc32c", {"published vectors come out", test_vectors},
+SUITE("base/crc32c", {"published vectors come out", test_vectors},
       {"a sum over parts is the sum over the whole", test_parts_add_up})

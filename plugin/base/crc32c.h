@@ -1,8 +1,8 @@
 /* crc32c.h - CRC-32C (Castagnoli), as PostgreSQL computes it over pg_control and
- * WAL records.  Only a few hundred bytes are ever summed here: a table of 16 will
- * do.  Threads: any. */
-#ifndef HOST_STUBS_PGDATA_CRC32C_H
-#define HOST_STUBS_PGDATA_CRC32C_H
+ * WAL records, and RocksDB over its logs' records.  A few MiB at most are ever summed
+ * here: a table of 16 will do.  Threads: any. */
+#ifndef ZS_BASE_CRC32C_H
+#define ZS_BASE_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* crc32c.c - see crc32c.h.  Reflected polynomial 0x82F63B78, four bits a step. */
-#include "pgdata/crc32c.h"
+#include "base/crc32c.h"
 
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
 {
