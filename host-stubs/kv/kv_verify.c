@@ -167,7 +167,7 @@ static int verify_stage(struct look *l, const char *branch, struct zs_error *e)
     for (uint32_t i = 0; m != NULL && i < m->nfiles && rc == ZS_OK && fault.sqlstate[0] == 0; i++) {
         CLEANUP(free_ptr) char *path = stage_file(dir, i);
         rc = path == NULL ? error_memory(e) : keep_on(l, e);
-        if (rc == ZS_OK)
+        if (path != NULL && rc == ZS_OK)
             rc = look_at(path, &said, e);
         if (rc == ZS_OK && said.of[0] != '\0') {
             error_set(&fault, ZS_CORRUPT, "the stage of branch \"%s\" is damaged in \"%s\"", branch,

@@ -61,7 +61,7 @@ struct compare_result {
 
 /* ZS_OK also if they differ: then `found` is not 0, or `more` is set.  ZS002, ZS003: the histories
  * have parted before that; 0A000: there is nothing that both still have; 08P01: the far side's
- * answers contradict each other or their sum; XX001: a side cannot read. Ends the stream in good
+ * answers contradict each other or their sum; XX001: a side cannot read.  Ends the stream in good
  * order once it has decided, so that the far command does not fail for what was found. */
 int compare_run(const struct compare_job *job, struct compare_result *result, struct zs_error *e);
 
