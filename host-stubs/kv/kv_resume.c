@@ -1,6 +1,7 @@
 /* kv_resume.c - a stage that waits becomes an ingest again.
- * Flow: out of the list (kv_kept.c), every file is read and its checksums compared, and the
- * ingest goes on behind the last record that was synced.
+ * Flow: out of the list (kv_kept.c), and the ingest goes on behind the last record that was
+ * synced.  Then its keys are asked for, which reads every block with its checksum, once; the
+ * commit reads what was not.
  * What holds: a stage is removed if its branch moved or a look showed damage; after any other
  * failure, which may pass, it waits as before.
  * Threads: the list is guarded by kv->registry; files are read outside of it. */
@@ -50,30 +51,19 @@ static int take_locked(struct zs_ingest *in, const char *branch, struct kept **o
     return ZS_OK;
 }
 
-/* Every block of every file.  XX001: one is damaged. */
-static int verify(const struct kept *k, struct zs_error *e)
+/* Of a failure to read a stage: what to do about it. */
+static int explain(const char *branch, struct zs_error *e)
 {
-    int rc = manifest_files_check(k->manifest, k->dir, e);
-    for (uint32_t i = 0; i < k->manifest->nfiles && rc == ZS_OK; i++) {
-        CLEANUP(free_ptr) char *path = stage_file(k->dir, i);
-        struct sst_text said;
-        if (path == NULL)
-            return error_memory(e);
-        rc = engine_check(sst_verify(path, &said), "read what was kept of a transfer", e);
-    }
-    if (rc == ZS_OK)
-        return ZS_OK;
     if (error_is(e, ZS_IO_ERROR))
         return error_hint(e,
                           "Check this disk and run the command again; or \"zenith branch "
                           "drop-stage %s\", and the transfer starts again.",
-                          k->manifest->branch);
+                          branch);
     if (!error_is(e, ZS_CORRUPT) && !error_is(e, ZS_INTERNAL_ERROR))
         return ZS_FAIL;
     error_set(e, ZS_CORRUPT, "what was kept of the interrupted transfer of \"%s\" is damaged",
-              k->manifest->branch);
-    error_hint(e, "It has been dropped; run the command again, and check this disk.");
-    return ZS_FAIL;
+              branch);
+    return error_hint(e, "It has been dropped; run the command again, and check this disk.");
 }
 
 /* Takes the ingest's members from the manifest, and the manifest. */
@@ -83,7 +73,8 @@ static int revive(struct zs_ingest *in, struct kept *k, struct zs_error *e)
     in->batch = rocksdb_writebatch_create();
     if (in->batch == NULL)
         return error_memory(e);
-    TRY(verify(k, e));
+    if (manifest_files_check(m, k->dir, e) != ZS_OK)
+        return explain(m->branch, e);
     char *dir = strdup(k->dir);
     if (dir == NULL)
         return error_memory(e);
@@ -171,8 +162,15 @@ int kv_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context, stru
         CLEANUP(free_ptr) char *path = stage_file(stage_dir(in->stage), i);
         if (path == NULL)
             return error_memory(e);
-        TRY(engine_check(sst_keys(path, visit_key, &walk, &ended, &said), "read a stage's keys",
-                         e));
+        if (engine_check(sst_keys(path, visit_key, &walk, &ended, &said), "read a stage's keys",
+                         e) != ZS_OK)
+            return explain(in->claim.name, e);
     }
-    return walk.damaged ? error_set(e, ZS_CORRUPT, "a key in a stage is damaged") : ZS_OK;
+    if (walk.damaged) {
+        error_set(e, ZS_CORRUPT, "a key in a stage is damaged");
+        return explain(in->claim.name, e);
+    }
+    if (ended == 0 && in->stage != NULL)
+        stage_was_read(in->stage);
+    return ZS_OK;
 }

@@ -29,6 +29,7 @@ struct stage {
     char **files;
     size_t nfiles;
     size_t checked; /* of these, before the commit's lock */
+    size_t unread;  /* of these, from before a cut: nobody has looked through them since */
     struct sst_writer *writer;
     uint64_t file_bytes; /* put into the file that is open; 0: none is */
     bool large;          /* it is one for large values */
@@ -90,6 +91,7 @@ int stage_reopen(struct kv *kv, char *dir, size_t nfiles, struct stage **out, st
         good = s->files[i] != NULL;
         s->nfiles += good;
     }
+    s->unread = nfiles;
     if (!good) {
         stage_free(s);
         return error_memory(e);
@@ -148,6 +150,11 @@ static int file_open(struct stage *s, bool large, struct zs_error *e)
                         "make a file for the incoming records", e);
 }
 
+void stage_was_read(struct stage *s)
+{
+    s->unread = 0;
+}
+
 int stage_finish(struct stage *s, struct zs_error *e)
 {
     if (s->file_bytes == 0)
@@ -189,6 +196,8 @@ int stage_check(struct stage *s, struct zs_error *e)
         struct sst_text said;
         const char *path = s->files[s->checked];
         TRY(tail_check(path, e));
+        if (s->checked < s->unread)
+            TRY(engine_check(sst_verify(path, &said), "take over what was kept", e));
         TRY(engine_check(sst_ends(path, &said), "take over the incoming records", e));
     }
     return ZS_OK;

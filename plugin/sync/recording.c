@@ -212,33 +212,28 @@ static int pass_ingest_begin(void *self, const struct zs_ingest_spec *spec,
     return ZS_OK;
 }
 
-static int32_t note_key(void *context, const uint8_t key[ZS_KEY_BYTES])
+static void note_nothing(struct zs_ingest *in)
 {
-    struct zs_ingest *in = context;
-    struct zs_error e = {0};
-    if (change_map_add(in->map, key, &e) == ZS_OK)
-        return 0;
     change_map_close(in->map);
     in->map = NULL;
-    return 1;
 }
 
-/* What was noted before the cut is read back out of the stage.  Where that cannot be, this
- * commit notes nothing: the range is scanned, once, by whoever wants it next. */
-static void note_stage(struct zs_ingest *in, const char *branch,
-                       const struct zs_ingest_state *state)
+/* A key of a stage, on its way to who asked for it. */
+struct noting {
+    struct zs_ingest *in;
+    zs_key_visit visit;
+    void *context;
+    bool ended;
+};
+
+static int32_t note_key(void *context, const uint8_t key[ZS_KEY_BYTES])
 {
-    const struct zs_store *inner = in->recording->inner;
+    struct noting *n = context;
     struct zs_error unsaid = {0};
-    if (state->base.lsn == 0 || inner->ingest_keys == NULL || !store_has(inner, ZS_STORE_BLOBS) ||
-        change_map_open(&in->map, &unsaid) != ZS_OK)
-        return;
-    (void)snprintf(in->branch, sizeof in->branch, "%s", branch);
-    in->epoch.from_lsn = state->base.lsn;
-    if (inner->ingest_keys(in->inner, note_key, in, &unsaid) == ZS_OK)
-        return;
-    change_map_close(in->map);
-    in->map = NULL;
+    if (n->in->map != NULL && change_map_add(n->in->map, key, &unsaid) != ZS_OK)
+        note_nothing(n->in);
+    n->ended = n->visit(n->context, key) != 0;
+    return n->ended ? 1 : 0;
 }
 
 static int pass_ingest_resume(void *self, const char *branch, struct zs_ingest_state *state,
@@ -255,17 +250,28 @@ static int pass_ingest_resume(void *self, const char *branch, struct zs_ingest_s
         free(in);
         return ZS_FAIL;
     }
-    in->base_lsn = state->base.lsn;
+    in->epoch.from_lsn = in->base_lsn = state->base.lsn;
     in->epoch.timeline = state->timeline;
-    note_stage(in, branch, state);
+    (void)snprintf(in->branch, sizeof in->branch, "%s", branch);
     *out = in;
     return ZS_OK;
 }
 
+/* What was noted before the cut is read back out of the stage, as who goes on with it looks
+ * through it.  Who does not, or not to the end, notes nothing with that commit: the range is
+ * scanned, once, by whoever wants it next. */
 static int pass_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *context,
                             struct zs_error *e)
 {
-    return in->recording->inner->ingest_keys(in->inner, visit, context, e);
+    const struct zs_store *inner = in->recording->inner;
+    struct noting noting = {.in = in, .visit = visit, .context = context};
+    struct zs_error unsaid = {0};
+    if (in->base_lsn > 0 && in->map == NULL && store_has(inner, ZS_STORE_BLOBS))
+        (void)change_map_open(&in->map, &unsaid);
+    int rc = inner->ingest_keys(in->inner, note_key, &noting, e);
+    if (rc != ZS_OK || noting.ended)
+        note_nothing(in);
+    return rc;
 }
 
 static int pass_ingest_sync(struct zs_ingest *in, const void *token, uint64_t token_bytes,

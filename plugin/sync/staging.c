@@ -53,9 +53,37 @@ static int gone(struct zs_error *e)
     return error_hint(e, "Run the command again.");
 }
 
-static int open_stage(const struct zs_store *store, const char *branch,
-                      const struct state_message *state, struct ingest *in, struct zs_error *e)
+static int drop_damaged(const struct zs_store *store, const char *branch, struct ingest *in,
+                        struct zs_error *e)
 {
+    struct zs_error ignored = {0};
+    ingest_close(in);
+    (void)store_stage_drop(store, branch, &ignored);
+    error_set(e, ZS_CORRUPT, "what was kept of the interrupted transfer of \"%s\" is damaged",
+              branch);
+    return error_hint(e, "It has been dropped; run the command again, and check this disk.");
+}
+
+static int32_t go_on(void *context, const uint8_t key[ZS_KEY_BYTES])
+{
+    (void)key;
+    return cancel_requested(context) ? 1 : 0;
+}
+
+/* Everything in it, once: that it is whole, and for the change map, which keys it has. */
+static int look_through(const struct receive_job *job, struct ingest *in, struct zs_error *e)
+{
+    bool known = false;
+    if (ingest_keys(in, go_on, (void *)(uintptr_t)job->cancel, &known, e) == ZS_OK)
+        return cancel_check(job->cancel, e);
+    return error_is(e, ZS_CORRUPT) ? drop_damaged(job->store, job->branch, in, e) : ZS_FAIL;
+}
+
+static int open_stage(const struct receive_job *job, const struct state_message *state,
+                      struct ingest *in, struct zs_error *e)
+{
+    const struct zs_store *store = job->store;
+    const char *branch = job->branch;
     uint8_t bytes[ZS_TOKEN_MAX];
     uint64_t len = 0;
     struct resume_token t;
@@ -66,14 +94,9 @@ static int open_stage(const struct zs_store *store, const char *branch,
     if (!resume_token_decode(bytes, len, &t) || !same_point(&t.at, &state->resume) ||
         now.base.lsn != state->last.lsn)
         return gone(e);
-    if (digest_equal(now.sum, t.at.sum) && now.records == t.at.records && now.bytes == t.at.bytes)
-        return ZS_OK;
-    struct zs_error ignored = {0};
-    ingest_close(in);
-    (void)store_stage_drop(store, branch, &ignored);
-    error_set(e, ZS_CORRUPT, "what was kept of the interrupted transfer of \"%s\" is damaged",
-              branch);
-    return error_hint(e, "It has been dropped; run the command again, and check this disk.");
+    if (!digest_equal(now.sum, t.at.sum) || now.records != t.at.records || now.bytes != t.at.bytes)
+        return drop_damaged(store, branch, in, e);
+    return look_through(job, in, e);
 }
 
 struct opening {
@@ -85,7 +108,7 @@ struct opening {
 static int open_now(void *context, struct zs_error *e)
 {
     const struct opening *o = context;
-    return open_stage(o->job->store, o->job->branch, o->state, o->in, e);
+    return open_stage(o->job, o->state, o->in, e);
 }
 
 int staging_resume(const struct receive_job *job, const struct state_message *state,

@@ -38,8 +38,9 @@ struct staging {
 int staging_find(const struct zs_store *store, const char *branch, struct state_message *state,
                  struct zs_error *e);
 
-/* Open the stage that `state` told of: the store reads it whole, in a thread of its own, while
- * the peer hears KEEPALIVEs; then it hears an ACK.  A cancel is heard when the store is done. */
+/* Open the stage that `state` told of, and read it whole, in a thread of its own, while the peer
+ * hears KEEPALIVEs; then it hears an ACK.  A stage that is damaged is dropped: XX001.  After a
+ * cancel it waits as before. */
 int staging_resume(const struct receive_job *job, const struct state_message *state,
                    struct ingest *in, struct zs_error *e);
 

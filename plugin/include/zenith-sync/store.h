@@ -292,9 +292,9 @@ struct zs_store {
      * A stage belongs to a branch, one at most, and waits while no ingest is open on
      * it.  It is never served and never stands in anybody's way: ingest_begin on its
      * branch drops it.  It goes, too, when its branch moves or is deleted, when a commit
-     * succeeds or is refused (XX001, 22023, 54000, 40001), and when it was last synced longer ago than the host
-     * keeps one, 7 days if nothing else is set: at the latest with the next start, stage_list,
-     * or ingest_begin on any branch. */
+     * succeeds or is refused (XX001, 22023, 54000, 40001), and when it was last synced
+     * longer ago than the host keeps one, 7 days if nothing else is set: at the latest with
+     * the next start, stage_list, or ingest_begin on any branch. */
 
     /* Make all that was put so far durable, with the token (at most ZS_TOKEN_MAX bytes,
      * meaningless to the store), as the branch's stage: it survives a close and a crash;
@@ -309,7 +309,9 @@ struct zs_store {
 
     /* Open the branch's stage as an ingest that stands where it was last synced: `state`
      * and ingest_put go on from there.  Its token is copied to buf if it fits; its
-     * size is *token_bytes in any case.  One that makes a branch whose timeline id another
+     * size is *token_bytes in any case.  Cheap where ingest_keys is there, which looks through
+     * it; a store without reads it here.  Whatever happens, no damaged record is ever
+     * committed.  A stage that makes a branch whose timeline id another
      * has by now gets a fresh id, unless it was begun with EXACT_TIMELINE.  42704 if no stage
      * waits; 55006 as ingest_begin; the stage is dropped with 40001 if the branch moved, or the
      * exact id is taken, and with XX001 if it is damaged. */
@@ -334,9 +336,11 @@ struct zs_store {
     /* ---- with ZS_STORE_RESUME, and even then NULL or not in the struct ---- */
 
     /* Called right after ingest_resume: the key of every record that the stage holds, in
-     * order; a key with several records may come once or for each.  With it the change
-     * map of a transfer that was cut off is whole; without it what such a transfer brought
-     * is found by a scan. */
+     * order; a key with several records may come once or for each.  Everything that the stage
+     * lies in is read on the way, and every checksum compared: XX001, and the caller closes
+     * the ingest and drops the stage.  A visitor that ends it early has been cancelled.  With
+     * it the change map of a transfer that was cut off is whole; without it what such a
+     * transfer brought is found by a scan. */
     int32_t (*ingest_keys)(struct zs_ingest *ingest, zs_key_visit visit, void *context,
                            struct zs_error *e);
 };

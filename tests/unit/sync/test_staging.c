@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "stub/stub_cancel.h"
 #include "stub/stub_pipe.h"
 #include "stub/stub_store.h"
 #include "sync/staging.h"
@@ -298,6 +299,52 @@ static void test_the_peer_hears_that_it_is_looked_through(void)
     scene_close(&s);
 }
 
+static int (*honest_keys)(struct zs_ingest *ingest, zs_key_visit visit, void *context,
+                          struct zs_error *e);
+static struct stub_cancel *pulled; /* meanwhile; NULL: the stage turns out to be damaged */
+
+static int32_t odd_keys(struct zs_ingest *ingest, zs_key_visit visit, void *context,
+                        struct zs_error *e)
+{
+    if (pulled == NULL)
+        return error_set(e, ZS_CORRUPT, "a block is damaged");
+    stub_cancel_request(pulled);
+    return honest_keys(ingest, visit, context, e);
+}
+
+/* While it is looked through: a cancel leaves it waiting, damage lets it go. */
+static void test_what_comes_of_a_look_through_it(void)
+{
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct zs_error e = {0};
+        struct scene s;
+        struct stub_cancel cancel;
+        struct progress progress = {0};
+        scene_open(&s);
+        keep(&s);
+        ASSERT_OK(stub_cancel_init(&cancel, &e));
+        honest_keys = s.table.ingest_keys;
+        s.table.ingest_keys = odd_keys;
+        pulled = damaged ? NULL : &cancel;
+        const struct receive_job job = {.store = &s.table,
+                                        .branch = "main",
+                                        .conn = &s.conn,
+                                        .cancel = &cancel.token,
+                                        .progress = &progress};
+        int rc = staging_resume(&job, &s.state, &s.in, &e);
+        if (damaged)
+            ASSERT_FAILS(rc, ZS_CORRUPT);
+        else
+            ASSERT_FAILS(rc, ZS_CANCELLED);
+        ingest_close(&s.in);
+        s.state.resume = (struct resume_point){0};
+        ASSERT_OK(staging_find(&s.table, "main", &s.state, &e));
+        CU_ASSERT(s.state.resume.present == !damaged);
+        stub_cancel_fini(&cancel);
+        scene_close(&s);
+    }
+}
+
 /* One part each of what was offered, or of what is there, is another. */
 static void test_it_is_opened_only_as_it_was_offered(void)
 {
@@ -400,7 +447,8 @@ static void test_a_failure_says_what_was_kept(void)
     }
 }
 
-SUITE("sync/staging", {"it is synced when it is time", test_it_is_synced_when_it_is_time},
+SUITE("sync/staging", {"what comes of a look through it", test_what_comes_of_a_look_through_it},
+      {"it is synced when it is time", test_it_is_synced_when_it_is_time},
       {"what the store does not keep is not acknowledged",
        test_what_the_store_does_not_keep_is_not_acknowledged},
       {"a resumed one counts from where it stands", test_a_resumed_one_counts_from_where_it_stands},
