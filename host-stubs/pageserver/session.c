@@ -318,7 +318,7 @@ static int serve(struct session *s, struct zs_error *e)
         TRY(conn_flush(&s->conn, &answer, e));
         if (ready && idle_ns != 0)
             idle.deadline_ns = clock_now_ns() + idle_ns;
-        struct message m;
+        struct message m = {0};
         TRY(await(s, &idle, &m, e));
         if (m.type == 'X') {
             body_fini(&m.body);
