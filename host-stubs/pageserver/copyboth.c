@@ -271,7 +271,7 @@ static int32_t channel_finish(void *self, struct zs_error *e)
 {
     struct copyboth *c = self;
     struct wire_buf b = {0};
-    struct patience p = {.cancel = c->cancel};
+    struct patience p = {.cancel = c->cancel, .stall_ns = CONN_STALL_NS};
     (void)pthread_mutex_lock(&c->conn->write_lock);
     bool again = c->finished;
     c->finished = true;
@@ -295,7 +295,7 @@ int copyboth_open(struct copyboth *c, struct conn *conn, struct cancel *cancel,
                   struct zs_channel *out, struct zs_error *e)
 {
     struct wire_buf b = {0};
-    struct patience p = {.cancel = cancel};
+    struct patience p = {.cancel = cancel, .stall_ns = CONN_STALL_NS};
     wire_begin(&b, 'W');
     wire_u8(&b, 1); /* binary */
     wire_u16(&b, 0);

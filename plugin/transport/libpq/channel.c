@@ -175,23 +175,14 @@ static int check_partial(struct channel *c, struct zs_error *e)
 }
 
 /* Read what the socket has.  TLS hands out a record at a time and keeps the rest where
- * poll does not see it, so that it is asked more often.  False: the connection is lost,
- * but what came before may still be taken. */
-static bool read_socket(struct channel *c)
+ * poll does not see it, so that it is asked more often; `answer`: up to the command's answer and
+ * no further, for of a far side that answers and hangs up, libpq tells the answer only if it has
+ * not seen the end yet.  False: the connection is lost, but what came before may still be
+ * taken. */
+static bool read_socket(struct channel *c, bool answer)
 {
     int reads = PQsslInUse(c->conn) ? TLS_READS : 1;
-    for (int i = 0; i < reads; i++)
-        if (PQconsumeInput(c->conn) == 0)
-            return false;
-    return true;
-}
-
-/* The same, up to the command's answer and no further: of a far side that answers and hangs up,
- * libpq tells the answer only if it has not seen the end yet. */
-static bool read_answer(struct channel *c)
-{
-    int reads = PQsslInUse(c->conn) ? TLS_READS : 1;
-    for (int i = 0; i < reads && PQisBusy(c->conn) != 0; i++)
+    for (int i = 0; i < reads && !(answer && PQisBusy(c->conn) == 0); i++)
         if (PQconsumeInput(c->conn) == 0)
             return false;
     return true;
@@ -224,7 +215,7 @@ static int file_messages(struct channel *c, struct zs_error *e)
 /* Read and queue, for a sender. */
 static int look_in(struct channel *c, struct zs_error *e)
 {
-    bool alive = read_socket(c);
+    bool alive = read_socket(c, false);
     TRY(file_messages(c, e));
     if (!alive && !c->over)
         return lost(c, e);
@@ -370,7 +361,7 @@ static int32_t recv_locked(struct channel *c, int64_t until_ns, const void **msg
         int32_t got = recv_here(c, msg, len, e);
         if (got != ZS_RECV_NOTHING)
             return got;
-        bool alive = read_socket(c);
+        bool alive = read_socket(c, false);
         got = recv_here(c, msg, len, e);
         if (got != ZS_RECV_NOTHING)
             return got;
@@ -453,7 +444,7 @@ static int start_command(struct channel *c, const char *command, int64_t answer_
         TRY(wait_unlocked(c, left == 0 ? POLLIN : POLLIN | POLLOUT, until_ns, &ready, false, e));
         if (!ready && clock_now_ns() >= until_ns)
             return unanswered(c, answer_ms, e);
-        if (!read_answer(c) && PQisBusy(c->conn) != 0)
+        if (!read_socket(c, true) && PQisBusy(c->conn) != 0)
             return lost(c, e);
         TRY(check_partial(c, e));
     }
