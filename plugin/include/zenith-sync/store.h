@@ -65,8 +65,8 @@ struct zs_ingest;
  * DIGEST  digests and history points are kept; without it they are all 0, and timeline
  *         ids alone decide what fits
  * BLOBS   the functions from blob_read on are there, and commits keep blobs: the plugin
- *         then keeps a map of what changed, and an increment costs what changed;
- *         without it each one scans the branch
+ *         then keeps a map of what changed, and an increment costs what changed, if both
+ *         sides have DIGEST, which proves it; else each one scans the branch
  * RESUME  the functions from ingest_sync on are there: what an ingest has put so far can
  *         be kept as a stage, and a transfer that was cut off goes on from there.  Goes
  *         with DIGEST, which proves that the parts fit
