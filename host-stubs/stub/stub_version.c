@@ -176,6 +176,10 @@ int blobs_check(const struct zs_blob *blobs, uint64_t n, struct zs_error *e)
                              (unsigned long long)i + 1);
         if (blobs[i].data != NULL && blobs[i].len > ZS_BLOB_MAX)
             return error_set(e, ZS_VALUE_TOO_LARGE, "blob \"%s\" is too large", blobs[i].name);
+        for (uint64_t k = 0; k < i; k++)
+            if (strcmp(blobs[k].name, blobs[i].name) == 0)
+                return error_set(e, ZS_BAD_VALUE, "blob \"%s\" stands twice in a commit",
+                                 blobs[i].name);
     }
     return ZS_OK;
 }

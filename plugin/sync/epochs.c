@@ -129,13 +129,19 @@ int epochs_changed(const struct snapshot *s, zs_lsn after_lsn, zs_lsn upto_lsn,
 
 /* ---- what a commit keeps ------------------------------------------------------------------ */
 
-/* Takes over `data`; NULL removes the epoch that ends there. */
+/* Takes over `data`; NULL removes the epoch that ends there.  The last word counts. */
 static void edit(struct epoch_edits *edits, zs_lsn to_lsn, const uint8_t *data, size_t len)
 {
-    struct zs_blob *b = &edits->blobs[edits->count];
-    epoch_name(to_lsn, edits->names[edits->count]);
-    *b = (struct zs_blob){.name = edits->names[edits->count], .data = data, .len = len};
-    edits->count++;
+    char name[EPOCH_NAME_BYTES];
+    uint64_t i = 0;
+    epoch_name(to_lsn, name);
+    while (i < edits->count && strcmp(edits->names[i], name) != 0)
+        i++;
+    if (i < edits->count)
+        free((void *)(uintptr_t)edits->blobs[i].data);
+    else
+        memcpy(edits->names[edits->count++], name, sizeof name);
+    edits->blobs[i] = (struct zs_blob){.name = edits->names[i], .data = data, .len = len};
 }
 
 void epoch_edits_close(struct epoch_edits *edits)
@@ -164,9 +170,9 @@ static void drop_oldest(struct keeping *k, struct epoch_edits *out)
     k->first++;
 }
 
-/* Two neighbours of the older half that are smallest together and fit into one; `merged` were
- * made in this commit and are left alone.  False: there are none. */
-static bool smallest_pair(const struct keeping *k, const bool *merged, uint32_t *a, uint32_t *b)
+/* Two neighbours of the older half that are smallest together and fit into one; those that were
+ * tried in this commit are left `alone`.  False: there are none. */
+static bool smallest_pair(const struct keeping *k, const bool *alone, uint32_t *a, uint32_t *b)
 {
     uint64_t best = CHANGE_MAP_MAX_BYTES;
     uint32_t older = UINT32_MAX, end = k->first + (k->list.count - k->first) / 2;
@@ -174,7 +180,7 @@ static bool smallest_pair(const struct keeping *k, const bool *merged, uint32_t 
     for (uint32_t i = k->first; i <= end && i < k->list.count; i++) {
         if (k->list.at[i].bytes == 0)
             continue;
-        if (merged[i]) {
+        if (alone[i]) {
             older = UINT32_MAX;
             continue;
         }
@@ -190,17 +196,18 @@ static bool smallest_pair(const struct keeping *k, const bool *merged, uint32_t 
     return found;
 }
 
-/* Make the older one a part of the newer.  *made is false if they are no neighbours or
- * cannot be read, or together are too much. */
+enum merging { MERGED, BROKEN, TOO_MUCH }; /* BROKEN: no neighbours, or one cannot be read */
+
+/* Make the older one a part of the newer. */
 static int merge_pair(const struct keeping *k, uint32_t a, uint32_t b, struct epoch_edits *out,
-                      bool *made, struct zs_error *e)
+                      enum merging *how, struct zs_error *e)
 {
     CLEANUP(change_map_close_ptr) struct change_map *older = NULL, *newer = NULL;
     struct change_epoch first, second;
     char why[128];
     uint8_t *data = NULL;
     size_t len = 0;
-    *made = false;
+    *how = BROKEN;
     TRY(epoch_load(k->snapshot, k->list.at[a].to_lsn, &first, &older, why, sizeof why, e));
     TRY(epoch_load(k->snapshot, k->list.at[b].to_lsn, &second, &newer, why, sizeof why, e));
     if (older == NULL || newer == NULL || first.to_lsn < second.from_lsn)
@@ -209,38 +216,47 @@ static int merge_pair(const struct keeping *k, uint32_t a, uint32_t b, struct ep
     if (first.from_lsn < second.from_lsn)
         second.from_lsn = first.from_lsn;
     TRY(change_map_encode(newer, &second, &data, &len, e));
+    *how = data != NULL ? MERGED : TOO_MUCH;
     if (data == NULL)
         return ZS_OK;
     edit(out, first.to_lsn, NULL, 0);
     edit(out, second.to_lsn, data, len);
-    *made = true;
     return ZS_OK;
 }
 
-/* Below a gap nothing is of use to anybody who is not there yet: what cannot be merged goes,
- * with all that is older. */
+/* Below a gap nothing is of use to anybody who is not there yet: what it begins with goes, with
+ * all that is older.  Where nothing can be merged, the oldest goes. */
 static int bring_down(struct keeping *k, struct epoch_edits *out, struct zs_error *e)
 {
-    bool merged[EPOCH_LIST_MAX] = {false};
+    bool alone[EPOCH_LIST_MAX] = {false}, fewer = false;
     while (k->bytes > EPOCHS_MAX_BYTES && k->first < k->list.count)
         drop_oldest(k, out);
     for (uint32_t n = 0; n < EPOCH_MERGES && k->count > EPOCHS_MAX; n++) {
         uint32_t a = k->first, b = a;
-        bool made = false;
-        if (smallest_pair(k, merged, &a, &b))
-            TRY(merge_pair(k, a, b, out, &made, e));
-        if (made) {
+        enum merging how = BROKEN;
+        if (smallest_pair(k, alone, &a, &b))
+            TRY(merge_pair(k, a, b, out, &how, e));
+        switch (how) {
+        case MERGED:
             k->bytes -= k->list.at[a].bytes + k->list.at[b].bytes;
             k->list.at[a].bytes = 0;
-            k->list.at[b].bytes = out->blobs[out->count - 1].len;
+            k->list.at[b].bytes = out->blobs[out->count - 1].len; /* the last edit */
             k->bytes += k->list.at[b].bytes;
             k->count--;
-            merged[b] = true;
-            continue;
+            alone[b] = fewer = true;
+            break;
+        case TOO_MUCH:
+            alone[a] = alone[b] = true;
+            break;
+        case BROKEN:
+            while (k->first <= a)
+                drop_oldest(k, out);
+            fewer = true;
+            break;
         }
-        while (k->first <= a)
-            drop_oldest(k, out);
     }
+    if (k->count > EPOCHS_MAX && !fewer)
+        drop_oldest(k, out);
     return ZS_OK;
 }
 

@@ -106,6 +106,7 @@ static void test_blobs_of_a_failed_commit(void)
         {{"blank here", "x", 1}, ZS_BAD_VALUE},
         {{"0123456789012345678901234567890123456789012345678901234567890123", "x", 1},
          ZS_BAD_VALUE},
+        {{"a", NULL, 0}, ZS_BAD_VALUE}, /* twice */
     };
     struct zs_error e = {0};
     struct fixture f;

@@ -154,7 +154,8 @@ struct zs_commit {
     const struct zs_point *points; /* earlier points in (base_lsn, upto_lsn) to remember as well,
                                       ascending; lifetime CALL */
     /* Only given to a store with ZS_STORE_BLOBS. */
-    const struct zs_blob *blobs; /* to keep or remove, in the same commit; lifetime CALL */
+    const struct zs_blob *blobs; /* to keep or remove, in the same commit, each name once, else
+                                    22023; lifetime CALL */
     uint64_t nblobs;
 };
 

@@ -227,6 +227,74 @@ static void test_only_neighbours_are_merged(void)
     }
 }
 
+/* An epoch of this timeline of so many relations, one page each. */
+static uint8_t *encoded_relations(const struct world *w, zs_lsn from, zs_lsn to, uint32_t relations,
+                                  size_t *len)
+{
+    CLEANUP(change_map_close_ptr) struct change_map *map = NULL;
+    struct change_epoch epoch = {.timeline = timeline_of(w), .from_lsn = from, .to_lsn = to};
+    uint8_t *data = NULL;
+    ASSERT_OK(change_map_open(&map, &e));
+    for (uint32_t i = 0; i < relations; i++) {
+        uint8_t key[ZS_KEY_BYTES] = {0};
+        put_u32be(key + 8, i + (uint32_t)to * relations); /* none in two epochs */
+        ASSERT_OK(change_map_add(map, key, &e));
+    }
+    ASSERT_OK(change_map_encode(map, &epoch, &data, len, &e));
+    CU_ASSERT_FATAL(data != NULL);
+    return data;
+}
+
+/* Small on disk, and in memory too much for one: the oldest goes, and no gap is made. */
+static void test_what_is_too_much_for_one_leaves_no_gap(void)
+{
+    struct world w;
+    uint32_t seed = 1;
+    struct coverage c;
+    static struct planted p[EPOCHS_MAX];
+    world_open(&w, 0);
+    for (uint32_t k = 0; k < EPOCHS_MAX; k++) {
+        p[k].data = encoded_relations(&w, 0x10 + k, 0x11 + k, 24000, &p[k].len);
+        CU_ASSERT(p[k].len < CHANGE_MAP_MAX_BYTES / 4);
+        epoch_name(0x11 + k, p[k].name);
+    }
+    plant(&w, p, EPOCHS_MAX, 0x10 + EPOCHS_MAX);
+    commit_some(w.store, &seed, 5, 0x100);
+    CLEANUP(snapshot_close) struct snapshot s = {0};
+    ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
+    ASSERT_OK(coverage_read(&s, &c, &e));
+    CU_ASSERT(c.ngaps == 0 && c.from_lsn == 0x11 && listed(&w).count == EPOCHS_MAX);
+    snapshot_close(&s);
+    for (uint32_t k = 0; k < EPOCHS_MAX; k++)
+        free((void *)(uintptr_t)p[k].data);
+    world_close(&w);
+}
+
+/* After some were merged a gap is found: those go with what is older, each once. */
+static void test_a_gap_behind_what_was_merged(void)
+{
+    enum { MANY = EPOCHS_MAX + 4, GAP = 20 };
+    struct world w;
+    uint32_t seed = 1;
+    static struct planted p[MANY];
+    world_open(&w, 0);
+    for (uint32_t k = 0; k < MANY; k++) {
+        struct change_epoch epoch = {.timeline = timeline_of(&w),
+                                     .from_lsn = 0x10u + 2 * k + (k == GAP ? 1 : 0),
+                                     .to_lsn = 0x12u + 2 * k};
+        /* the two smallest are good neighbours, the next smallest none */
+        p[k].data = encoded(&epoch, 0, k < 2 ? 1 : k == GAP - 1 || k == GAP ? 2 : 9, &p[k].len);
+        epoch_name(epoch.to_lsn, p[k].name);
+    }
+    plant(&w, p, MANY, 0x10 + 2 * MANY);
+    commit_some(w.store, &seed, 5, 0x100);
+    struct epoch_list list = listed(&w);
+    CU_ASSERT(list.count == MANY + 1 - GAP && list.at[0].to_lsn == 0x12u + 2 * GAP);
+    for (uint32_t k = 0; k < MANY; k++)
+        free((void *)(uintptr_t)p[k].data);
+    world_close(&w);
+}
+
 /* However many commits there are: nothing is lost, and near the end each has its own. */
 static void test_many_commits_are_merged_behind_the_newest(void)
 {
@@ -291,5 +359,7 @@ SUITE("sync/epochs",
       {"too many let the oldest go", test_too_many_epochs_let_the_oldest_go},
       {"a list that overflows says so", test_a_list_that_overflows},
       {"only neighbours are merged", test_only_neighbours_are_merged},
+      {"what is too much for one leaves no gap", test_what_is_too_much_for_one_leaves_no_gap},
+      {"a gap behind what was merged", test_a_gap_behind_what_was_merged},
       {"many commits are merged behind the newest", test_many_commits_are_merged_behind_the_newest},
       {"coverage counts every gap", test_coverage_counts_every_gap})
