@@ -46,6 +46,7 @@ sql() { # QUERY: its rows, or the error as one line
 
 # A session whose command runs (its notice says so) and does not end by itself: psql's pid.
 wait_in_background() {
+    : >"$dir/waited" # or the word of the one before is taken for this one's
     psql -X -h "$repo/.zenith" -d zenith -c variant_wait >"$dir/waited" 2>&1 &
     waiting=$!
     poll grep -q 'waiting' "$dir/waited"
