@@ -177,7 +177,7 @@ static bool smallest_pair(const struct keeping *k, const bool *alone, uint32_t *
     uint64_t best = CHANGE_MAP_MAX_BYTES;
     uint32_t older = UINT32_MAX, end = k->first + (k->list.count - k->first) / 2;
     bool found = false;
-    for (uint32_t i = k->first; i <= end && i < k->list.count; i++) {
+    for (uint32_t i = k->first; i <= end; i++) {
         if (k->list.at[i].bytes == 0)
             continue;
         if (alone[i]) {
@@ -229,7 +229,7 @@ static int merge_pair(const struct keeping *k, uint32_t a, uint32_t b, struct ep
 static int bring_down(struct keeping *k, struct epoch_edits *out, struct zs_error *e)
 {
     bool alone[EPOCH_LIST_MAX] = {false}, fewer = false;
-    while (k->bytes > EPOCHS_MAX_BYTES && k->first < k->list.count)
+    while (k->bytes > EPOCHS_MAX_BYTES) /* the new one alone is never so large */
         drop_oldest(k, out);
     for (uint32_t n = 0; n < EPOCH_MERGES && k->count > EPOCHS_MAX; n++) {
         uint32_t a = k->first, b = a;

@@ -76,8 +76,7 @@ static void note_commits(const struct notes_list *list, struct zs_writer *w)
     for (const struct notes_commit *c = list->committing; c != NULL; c = c->next)
         if (timeline_equal(c->timeline, w->timeline)) {
             change_map_become_everything(w->current);
-            if (c->upto_lsn > w->highest_lsn)
-                w->highest_lsn = c->upto_lsn;
+            w->highest_lsn = c->upto_lsn; /* a timeline has one ingest at a time */
         }
 }
 

@@ -266,7 +266,8 @@ static int pass_ingest_keys(struct zs_ingest *in, zs_key_visit visit, void *cont
     const struct zs_store *inner = in->recording->inner;
     struct noting noting = {.in = in, .visit = visit, .context = context};
     struct zs_error unsaid = {0};
-    if (in->base_lsn > 0 && in->map == NULL && store_has(inner, ZS_STORE_BLOBS))
+    note_nothing(in);
+    if (in->base_lsn > 0 && store_has(inner, ZS_STORE_BLOBS))
         (void)change_map_open(&in->map, &unsaid);
     int rc = inner->ingest_keys(in->inner, note_key, &noting, e);
     if (rc != ZS_OK || noting.ended)

@@ -3,6 +3,7 @@
 #include "../../support/suite.h"
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "sync/change_map.h"
 
@@ -130,6 +131,37 @@ static void test_what_holds_everything_goes_on_doing_so(void)
     change_map_close(NULL);
 }
 
-SUITE("sync/change_map_damage", {"maps that cannot be are damaged", test_maps_that_cannot_be},
+/* One that is small as it lies there and would be too much in memory: everything, so that whoever
+ * wanted it scans. */
+static void test_a_map_that_is_too_much_in_memory(void)
+{
+    enum { MANY = 60000 };
+    size_t two = 0;
+    uint8_t *small = two_sets(&two);
+    size_t set = (two - FIRST - 8) / 2, len = FIRST + MANY * set + 8;
+    CLEANUP(free_ptr) uint8_t *bytes = malloc(len);
+    struct change_map *m = NULL;
+    struct change_epoch epoch;
+    if (bytes == NULL)
+        abort();
+    memcpy(bytes, small, FIRST);
+    put_u64le(bytes + KEYS, MANY);
+    put_u32le(bytes + SETS, MANY);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint8_t *at = bytes + FIRST + i * set;
+        memcpy(at, small + FIRST, set);
+        put_u32be(at + PREFIX - 4, i);
+    }
+    put_u64le(bytes + len - 8, XXH3_64bits(bytes, len - 8));
+    CU_ASSERT(len < CHANGE_MAP_MAX_BYTES / 2);
+    ASSERT_OK(change_map_decode(bytes, len, &epoch, &m, &e));
+    CU_ASSERT(change_map_is_everything(m) && epoch.to_lsn == 2);
+    change_map_close(m);
+    free(small);
+}
+
+SUITE("sync/change_map_damage",
+      {"one that is too much in memory is everything", test_a_map_that_is_too_much_in_memory},
+      {"maps that cannot be are damaged", test_maps_that_cannot_be},
       {"a map is no larger than a blob", test_a_map_is_no_larger_than_a_blob},
       {"what holds everything goes on doing so", test_what_holds_everything_goes_on_doing_so})

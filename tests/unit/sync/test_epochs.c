@@ -187,7 +187,8 @@ static void test_a_list_that_overflows(void)
 /* Two that are no neighbours are not made one of: what lies between was never noted. */
 static void test_only_neighbours_are_merged(void)
 {
-    for (int gap = 0; gap < 3; gap++) {
+    enum { NONE, BETWEEN, DAMAGED, OVERLAP, CASES };
+    for (int gap = 0; gap < CASES; gap++) {
         struct world w;
         uint32_t seed = 1;
         static struct planted p[EPOCHS_MAX];
@@ -200,12 +201,14 @@ static void test_only_neighbours_are_merged(void)
         }
         for (uint8_t k = 0; k < 2; k++) {
             struct change_epoch epoch = {.timeline = timeline_of(&w),
-                                         .from_lsn = 0x10 + 0x10u * k + (gap == 1 ? k : 0u),
+                                         .from_lsn = 0x10 + 0x10u * k + (gap == BETWEEN ? k : 0u),
                                          .to_lsn = 0x20 + 0x10u * k};
+            if (gap == OVERLAP && k == 1)
+                epoch.from_lsn = 0x8; /* before the other one begins */
             data[k] = encoded(&epoch, k, 3, &p[k].len);
             p[k].data = data[k];
         }
-        if (gap == 2)
+        if (gap == DAMAGED)
             p[1].len--; /* damaged */
         plant(&w, p, EPOCHS_MAX, 0x1000);
         commit_some(w.store, &seed, 5, 0x100);
@@ -216,10 +219,12 @@ static void test_only_neighbours_are_merged(void)
         ASSERT_OK(snapshot_open(w.store, "main", &s, &e));
         CU_ASSERT(listed(&w).count == EPOCHS_MAX && listed(&w).at[0].to_lsn == 0x30);
         ASSERT_OK(epoch_load(&s, 0x30, &epoch, &map, why, sizeof why, &e));
-        CU_ASSERT((map != NULL) == (gap != 2));
+        CU_ASSERT((map != NULL) == (gap != DAMAGED));
         if (map != NULL)
-            CU_ASSERT(epoch.from_lsn == (gap == 1 ? 0x21 : 0x10) &&
-                      change_map_count(map) == (gap == 1 ? 3 : 6));
+            CU_ASSERT(epoch.from_lsn == (gap == BETWEEN   ? 0x21
+                                         : gap == OVERLAP ? 0x8
+                                                          : 0x10) &&
+                      change_map_count(map) == (gap == BETWEEN ? 3 : 6));
         snapshot_close(&s);
         free(data[0]);
         free(data[1]);

@@ -284,7 +284,7 @@ static void test_a_stage_of_another_branch(void)
  * what is left is right. */
 static void test_memory_is_bounded(void)
 {
-    enum { COMMITS = 6, KEYS = 130000 }; /* each key behind a prefix of its own */
+    enum { COMMITS = 6, KEYS = 36000 }; /* each key behind a prefix of its own */
     struct world w;
     struct zs_record *records = calloc(KEYS, sizeof *records);
     if (records == NULL)
