@@ -84,16 +84,15 @@ proc_kib() {
     done
     return 1
 }
-# sample_memory NAME PID BASE: until ended, or the server is; NAME.anon then has the highest
-# RssAnon in KiB, BASE at least, and how often it was looked at.
+# sample_memory NAME PID BASE: until NAME.over is there, or the server has ended; NAME.anon then
+# has the highest RssAnon in KiB, BASE at least, and how often it was looked at.
 sample_memory() {
     local max=$3 looks=0
-    trap 'echo "$max $looks" >"$WORK/$1.anon"; exit' EXIT
-    trap exit TERM
-    while [ -e "/proc/$2" ]; do
+    until [ -e "$WORK/$1.over" ] || [ ! -e "/proc/$2" ]; do
         proc_kib "$2" RssAnon && looks=$((looks + 1)) && [ "$KIB" -gt "$max" ] && max=$KIB
         sleep 0.01
     done
+    echo "$max $looks" >"$WORK/$1.anon"
 }
 mib() { awk -v kib="$1" 'BEGIN {printf "%.1f", kib / 1024}'; }
 
@@ -116,12 +115,14 @@ watched() {
     done
     begin=${EPOCHREALTIME/./}
     for side in near far; do
+        rm -f "$WORK/${server[$side]}.over"
         sample_memory "${server[$side]}" "${pid[$side]}" "${anon[$side]}" &
         pids+=($!)
     done
     timed "$key.ms" "$@"
     took=$((${EPOCHREALTIME/./} - begin))
-    { kill "${pids[@]}" && wait "${pids[@]}"; } 2>/dev/null
+    touch "$WORK/${server[near]}.over" "$WORK/${server[far]}.over"
+    wait "${pids[@]}"
     for side in near far; do
         name=${server[$side]}
         read -r most looks <"$WORK/$name.anon"
