@@ -4,10 +4,11 @@
 # Branches of extreme shapes, made by fill.c, are pushed from A to B and pulled by C from B.
 # Then more is written, twice.  fill.c writes past A's change map, so that A has to scan for the
 # first increment that it pushes.  B notes what it gets, so that it goes by its map when it pushes
-# the second one on to C: of `scattered` a hundredth, as more runs are scanned for
-# (sync/selection.c), else a tenth.  Servers are started anew before each transfer that is watched, so that no memory
-# which an earlier one left behind serves this one.  The shape `changed` was written in nine
-# pieces before: the store has to merge that many sorted runs of values of 8 MiB.
+# the second one on to C: of `scattered` three thousandths, as a map holds no more relations
+# (sync/change_map.h), else a tenth.  Servers are started anew before each transfer that is
+# watched, so that no memory which an earlier one left behind serves this one.  The shape
+# `changed` was written in nine pieces before: the store has to merge that many sorted runs of
+# values of 8 MiB.
 MEMORY_MB=${BENCH_MEMORY_MB:-10240} MEMORY_RECORDS=${BENCH_MEMORY_RECORDS:-10000000}
 
 # What shapes there are: name, records, bytes of each value, records per relation.
@@ -34,7 +35,7 @@ part_memory() {
         sample "memory.$shape.records" "$records"
         sample "memory.$shape.bytes" "$bytes"
         tenth=$((records / 10 + 1)) noted=$((records / 10 + 1))
-        [ "$shape" != scattered ] || noted=$((records / 100 + 1))
+        [ "$shape" != scattered ] || noted=$((records * 3 / 1000 + 1))
         fill "$shape" "$records" "$bytes" "$per"
         for ((i = 0; i < 8; i++)); do
             [ "$shape" != changed ] || fill "$shape" "$tenth" "$bytes" "$per"
