@@ -96,7 +96,19 @@ sample_memory() {
 }
 mib() { awk -v kib="$1" 'BEGIN {printf "%.1f", kib / 1024}'; }
 
-# watched KEY NEAR FAR COMMAND...: timed, both servers fresh, and what it added to each at
+# at_rest PID: until it has used no processor for half a second, 30 s at most: an engine that has
+# just been started may have files to merge, which is not what a transfer takes.
+at_rest() {
+    local before='' stat looks=60
+    while [ $((looks--)) -gt 0 ]; do
+        read -r -a stat <"/proc/$1/stat"
+        [ "$before" != "${stat[13]} ${stat[14]}" ] || return 0
+        before="${stat[13]} ${stat[14]}"
+        sleep 0.5
+    done
+}
+
+# watched KEY NEAR FAR COMMAND...: timed, both servers fresh and at rest, and what it added to each at
 # most becomes KEY.{near,far}.{anon,peak} in MiB: anonymous memory, looked at 100 times a
 # second; and all of it, files that are mapped included, as the kernel counts the peak.  With
 # fewer than 20 looks a second, but for ten, there is no telling what was missed: the part ends.
@@ -109,6 +121,7 @@ watched() {
         quietly z "$name" stop
         quietly z "$name" start
         pid[$side]=$(pid_of "$name")
+        at_rest "${pid[$side]}"
         echo 5 >"/proc/${pid[$side]}/clear_refs" # the peak counts from here
         proc_kib "${pid[$side]}" VmHWM && peak[$side]=$KIB
         proc_kib "${pid[$side]}" RssAnon && anon[$side]=$KIB
