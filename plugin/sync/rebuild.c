@@ -66,7 +66,7 @@ static void settle(struct ranges *ranges)
         change_map_compact(ranges->maps[i]);
         ranges->cost += change_map_cost(ranges->maps[i]);
     }
-    while (ranges->cost > REBUILD_MAX_BYTES / 4 * 3) {
+    while (ranges->cost > REBUILD_MAX_BYTES - REBUILD_MAX_BYTES / 4) {
         uint32_t largest = 0;
         for (uint32_t i = 1; i < ranges->count; i++)
             if (change_map_cost(ranges->maps[i]) > change_map_cost(ranges->maps[largest]))

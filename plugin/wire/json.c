@@ -150,8 +150,11 @@ void json_sentence_or(struct json_in *j, const char *name, char *out, size_t siz
     size_t n = text != NULL ? strnlen(text, size - 1) : 0;
     while (n > 0 && ((unsigned char)text[n] & 0xC0u) == 0x80u) /* not inside of a character */
         n--;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    for (size_t i = 0; i < n; i++) {
+        out[i] = ' ';
+        if ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f)
+            out[i] = text[i];
+    }
     out[n] = '\0';
 }
 

@@ -97,7 +97,9 @@ static char hear(struct scene *s)
     struct zs_error e = {0};
     ASSERT_OK(s->far.recv(s->far.self, 10000, &bytes, &len, &e) == ZS_RECV_MESSAGE ? ZS_OK
                                                                                    : ZS_FAIL);
-    return len == 0 ? '\0' : *(const char *)bytes;
+    if (len == 0)
+        return '\0';
+    return *(const char *)bytes;
 }
 
 static void keep(struct scene *s)

@@ -142,7 +142,8 @@ static void test_what_a_commit_says_is_harmless(void)
 {
     static char longer[2 * COMMIT_SAID_BYTES];
     memset(longer, 'x', sizeof longer - 1);
-    memcpy(longer + COMMIT_SAID_BYTES - 2, "\xc3\xa4", 2); /* across the end of what fits */
+    longer[COMMIT_SAID_BYTES - 2] = '\xc3'; /* one character, across the end of what fits */
+    longer[COMMIT_SAID_BYTES - 1] = '\xa4';
     static const struct {
         const char *said, *shown;
     } cases[] = {{"the map is gone: \xc3\xa4", "the map is gone: \xc3\xa4"},
