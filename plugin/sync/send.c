@@ -381,7 +381,7 @@ static int run(struct send_job *job, struct views *v, const struct state_message
         if (offer.mode == OFFER_ASK)
             TRY(take_verdict(job, &offer, &done, outcome, e));
         else
-            TRY(answers_done(&done, &offer, &state->last, false, e));
+            TRY(answers_done(&done, &offer, &state->last, true, e));
     }
     outcome->wire_bytes = job->conn->sent_bytes + job->conn->received_bytes;
     return ZS_OK;

@@ -164,6 +164,11 @@ static void done_as_if_sent(struct scene *s) /* though it was a dry run */
 {
     say_done(s);
 }
+static void done_of_nothing_with_a_digest(struct scene *s)
+{
+    s->done.last = (struct zs_point){.digest = {.lo = 1}};
+    say_done(s);
+}
 static void done_malformed(struct scene *s)
 {
     say(s, 'D', "{\"protocol\":1,\"verdict\":\"absent\"}");
@@ -245,6 +250,8 @@ static const struct lie lies[] = {
      ZS_CONNECTION_LOST, "but KEEPALIVE", true},
     {"DONE as if it had been sent", NULL, 'O', 1, done_as_if_sent, REFUSED, "not at 0/0 as it said",
      true},
+    {"another digest of nothing", NULL, 'O', 1, done_of_nothing_with_a_digest, REFUSED,
+     "as it said before", true},
     {"another verdict of nothing", NULL, 'O', 1, done_with_another_verdict, REFUSED,
      "calls its branch equal", true},
 };
