@@ -4,13 +4,12 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "sync/roaring_check.h"
 
 #include <roaring/roaring.h>
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 #include <zenith-sync/store.h>
 
 #define PREFIX 14

@@ -3,9 +3,9 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 #include <string.h>
-#include <xxhash.h>
 
 #define CHECKSUM (RESUME_TOKEN_BYTES - 8)
 

@@ -3,14 +3,13 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "wire/batch_format.h"
 #include "wire/batch_holes.h"
 #include "wire/batch_pack.h"
 
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 /* The buffer begins at this offset in its page: a large memcpy to an address 1 to 16
  * bytes past the source's page offset is 4 to 8 times slower on Zen 4, and libpq puts

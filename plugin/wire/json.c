@@ -2,6 +2,7 @@
 #include "wire/json.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "model/lsn.h"
 #include "wire/message.h"
 
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #define JSON_MAX_BYTES 65536u /* 64 KiB */
 
