@@ -159,6 +159,7 @@ void encoding_open(struct encoding *x, uint32_t asked, uint32_t readable)
     memset(x, 0, sizeof *x);
     x->automatic = asked == ENCODING_AUTO;
     x->holes = (readable & BATCH_READS_HOLES) != 0;
+    x->sums = (readable & BATCH_READS_SUMS) != 0;
     x->state = encoding_begin(readable);
     x->state.now = reads ? (enum batch_encoding)asked : BATCH_NONE;
     publish(x);
@@ -171,6 +172,7 @@ int encoding_plan(struct encoding *x, struct batch_writer *w, struct encoding_re
     enum batch_encoding sample = (enum batch_encoding)(plan >> 8);
     *report = (struct encoding_report){.asked = (enum batch_encoding)(plan & 0xff)};
     batch_writer_encoding(w, report->asked);
+    batch_writer_sums(w, x->sums);
     if (x->holes)
         batch_writer_holes(w, report->asked == BATCH_NONE ? 0 : HOLES_PACKED);
     if (sample == BATCH_NONE)

@@ -79,7 +79,7 @@ struct encoding_state encoding_choose(struct encoding_state s, const struct enco
 /* ---- around it ------------------------------------------------------------------------ */
 
 struct encoding {
-    bool automatic, holes;
+    bool automatic, holes, sums;
     atomic_uint plan; /* encoding | sample << 8 */
     struct encoding_state state;
     struct encoding_window window;

@@ -19,6 +19,9 @@ struct slot {
     uint64_t copy_capacity;
     const struct zs_record *records;
     uint32_t n;
+    bool summed; /* its values were not checked yet */
+    struct zs_digest sum;
+    uint64_t number;
     uint64_t bytes;      /* value bytes */
     uint64_t wire_bytes; /* that had come in all when it was received */
 };
@@ -139,6 +142,8 @@ static int check_batch(struct intake *x, struct slot *s, const uint8_t *bytes, u
     batch_reader_expect(s->reader, x->batches);
     TRY(batch_decode(s->reader, bytes, len, &s->records, &s->n, e));
     TRY(check_records(&x->got, x->offer, s->records, s->n, e));
+    s->summed = batch_reader_sum(s->reader, &s->sum);
+    s->number = x->batches;
     s->bytes = 0;
     for (uint32_t i = 0; i < s->n; i++)
         s->bytes += s->records[i].len;
@@ -154,12 +159,42 @@ static int check_batch(struct intake *x, struct slot *s, const uint8_t *bytes, u
 /* ---- storing: the thread's, or the caller's
  * -------------------------------------------------------- */
 
-static int put(struct intake *x, const struct slot *s, struct zs_error *e)
+/* Of all that was put: the store's, or where it keeps none, this side's. */
+static int sum_now(struct intake *x, struct zs_digest *sum, struct zs_error *e)
 {
-    const struct zs_record *last = &s->records[s->n - 1];
+    struct zs_ingest_state state;
+    *sum = x->sum;
+    if (!x->digests)
+        return ZS_OK;
+    TRY(ingest_state(x->in, &state, e));
+    *sum = state.sum;
+    return ZS_OK;
+}
+
+/* Nothing of a batch is kept before its sum fits. */
+static int put_records(struct intake *x, const struct slot *s, struct zs_error *e)
+{
+    struct zs_digest before = {0}, after = {0};
+    if (s->summed)
+        TRY(sum_now(x, &before, e));
     TRY(ingest_put(x->in, s->records, s->n, e));
     if (!x->digests)
         digest_add_records(&x->sum, s->records, s->n);
+    if (!s->summed)
+        return ZS_OK;
+    TRY(sum_now(x, &after, e));
+    if (digest_equal(digest_minus(after, before), s->sum))
+        return ZS_OK;
+    error_set(e, ZS_CORRUPT, "a batch was damaged on its way: the sum of its records does not fit");
+    error_detail(e, "Batch %llu of %llu bytes.", (unsigned long long)s->number,
+                 (unsigned long long)s->bytes);
+    return error_hint(e, "Nothing was changed; run the command again.");
+}
+
+static int put(struct intake *x, const struct slot *s, struct zs_error *e)
+{
+    const struct zs_record *last = &s->records[s->n - 1];
+    TRY(put_records(x, s, e));
     transfer_count(x->job->transfer, s->n, s->bytes, s->wire_bytes);
     return staging_step(&x->staging, x->in, last->key, last->lsn, x->job->transfer, e);
 }

@@ -6,7 +6,9 @@
  *     more than those    receive, check ──slots──> put, keep the stage (a thread of its own)
  *
  * What holds
- *   - A record is put only after its batch was checked, and in the order of the stream.
+ *   - A record is put only after its batch was checked, and in the order of the stream; the
+ *     values of a summed batch (wire/batch.h) are held to their sum right behind that, before
+ *     anything of it is kept in a stage, or committed.
  *   - The thread touches the ingest and nothing else of the store; the channel, the session
  *     and the cancel token's descriptor stay with the caller's.  Between intake_batch and
  *     intake_drain the ingest is the thread's.

@@ -95,6 +95,9 @@ static int close_batch(struct source *s, struct parcel *p, struct zs_error *e)
     p->raw_bytes = batch_raw_bytes(s->writer);
     if (p->records == 0)
         return ZS_OK;
+    s->range->records += p->records;
+    s->range->bytes += p->raw_bytes;
+    s->range->sum = digest_plus(s->range->sum, batch_sum(s->writer));
     TRY(encoding_plan(s->encoding, s->writer, &p->report, e));
     return batch_finish(s->writer, &p->message, &p->bytes, e);
 }
@@ -112,17 +115,13 @@ static int read_batch(struct source *s, struct parcel *p, struct zs_error *e)
         }
         uint64_t room = 0;
         void *values = batch_room(s->writer, &room);
-        /* less than a page would go alone */
-        if (!s->more || batch_room_records(s->writer) == 0 || room < 8192)
+        bool full = batch_count(s->writer) > 0 && room < 8192; /* less than a page would go alone */
+        if (!s->more || batch_room_records(s->writer) == 0 || full)
             return close_batch(s, p, e);
         TRY(cancel_check(s->cancel, e));
         s->at = 0;
         TRY(selection_next(s->selection, s->records, batch_room_records(s->writer), values, room,
                            &s->n, &s->more, e));
-        digest_add_records(&s->range->sum, s->records, s->n);
-        for (uint64_t i = 0; i < s->n; i++)
-            s->range->bytes += s->records[i].len;
-        s->range->records += s->n;
         if (s->more && (s->n == 0 || clock_now_ns() > long_ns))
             return ZS_OK;
     }

@@ -47,7 +47,7 @@ int throttle_wait(struct throttle *t, uint64_t bytes, const struct zs_cancel *ca
 }
 
 /* A page with what stands around it: the least that makes sense to send. */
-#define LEAST_BYTES (BATCH_HEAD + 8192u + BATCH_COLUMN_BYTES)
+#define LEAST_BYTES (BATCH_AROUND + 8192u)
 
 uint32_t throttle_batch_bytes(const struct throttle *t)
 {

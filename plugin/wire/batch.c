@@ -2,6 +2,7 @@
 #include "wire/batch.h"
 
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "wire/batch_format.h"
@@ -27,6 +28,8 @@ struct batch_writer {
     uint32_t records; /* in a batch, at most */
     uint32_t holes_share;
     uint8_t *holes; /* as they travel; NULL until there are some */
+    bool sums;
+    struct zs_digest sum;
     struct batch_packer packer;
     uint64_t number;
 };
@@ -34,7 +37,9 @@ struct batch_writer {
 uint64_t batch_checksum(const uint8_t *message, uint64_t body_len)
 {
     XXH64_hash_t head = XXH3_64bits(message, BATCH_AT_CHECKSUM);
-    return XXH3_64bits_withSeed(message + BATCH_HEAD, body_len, head);
+    uint64_t values = message[1] == BATCH_SUMMED ? get_u32le(message + BATCH_AT_VALUES_LEN) : 0;
+    values = values < body_len ? values : body_len;
+    return XXH3_64bits_withSeed(message + BATCH_HEAD + values, body_len - values, head);
 }
 
 const char *batch_encoding_name(enum batch_encoding encoding)
@@ -75,7 +80,8 @@ static int buffer_reserve(struct batch_buffer *b, size_t capacity, struct zs_err
 }
 
 #define NORMAL_CAPACITY                                                                            \
-    (BATCH_HEAD + BATCH_VALUES_BYTES + (size_t)BATCH_MAX_RECORDS * BATCH_COLUMN_BYTES)
+    (BATCH_HEAD + BATCH_VALUES_BYTES + (size_t)BATCH_MAX_RECORDS * BATCH_COLUMN_BYTES +            \
+     BATCH_SUM_BYTES)
 
 int batch_writer_open(enum batch_encoding encoding, struct batch_writer **out, struct zs_error *e)
 {
@@ -115,6 +121,11 @@ void batch_writer_holes(struct batch_writer *w, uint32_t share)
     w->holes_share = share;
 }
 
+void batch_writer_sums(struct batch_writer *w, bool sums)
+{
+    w->sums = sums;
+}
+
 int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *ns, double *ratio,
                  struct zs_error *e)
 {
@@ -126,8 +137,7 @@ int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *n
  * given fits, so that no value ever waits there while the batch before it is closed. */
 void batch_writer_limit(struct batch_writer *w, uint32_t message_bytes)
 {
-    const uint32_t beside = BATCH_HEAD + BATCH_COLUMN_BYTES;
-    uint32_t values = message_bytes > beside ? message_bytes - beside : 1;
+    uint32_t values = message_bytes > BATCH_AROUND ? message_bytes - BATCH_AROUND : 1;
     uint32_t records = message_bytes / 8 / BATCH_COLUMN_BYTES;
     w->limit = values < BATCH_VALUES_BYTES ? values : BATCH_VALUES_BYTES;
     w->records = records < BATCH_MAX_RECORDS ? records : BATCH_MAX_RECORDS;
@@ -156,7 +166,7 @@ int batch_add(struct batch_writer *w, const struct zs_record *record, bool *adde
     if (w->count == w->records || (w->count > 0 && !fits))
         return ZS_OK;
     if (!fits) /* alone, and larger than a batch */
-        TRY(buffer_reserve(&w->message, BATCH_HEAD + record->len + BATCH_COLUMN_BYTES, e));
+        TRY(buffer_reserve(&w->message, BATCH_AROUND + record->len, e));
 
     uint8_t *place = w->message.bytes + BATCH_HEAD + w->values_len;
     if (record->len > 0 && record->value != place)
@@ -168,6 +178,7 @@ int batch_add(struct batch_writer *w, const struct zs_record *record, bool *adde
     w->columns[max * 30 + w->count] = record->kind;
     w->count++;
     w->values_len += record->len;
+    digest_add_records(&w->sum, record, 1);
     *added = true;
     return ZS_OK;
 }
@@ -180,6 +191,11 @@ uint32_t batch_count(const struct batch_writer *w)
 uint64_t batch_raw_bytes(const struct batch_writer *w)
 {
     return w->values_len;
+}
+
+struct zs_digest batch_sum(const struct batch_writer *w)
+{
+    return w->sum;
 }
 
 /* ---- closing a batch ------------------------------------------------------------------ */
@@ -263,15 +279,21 @@ int batch_finish(struct batch_writer *w, const void **message, uint64_t *bytes, 
     body += (size_t)holes * BATCH_HOLE_BYTES;
 
     uint8_t *head = w->message.bytes;
-    enum batch_encoding encoding = BATCH_NONE;
+    int encoding = BATCH_NONE;
     if (w->encoding != BATCH_NONE) {
         size_t packed;
         TRY(pack(w, body, &packed, e));
         if (packed > 0) {
             head = w->packed.bytes;
             body = packed;
-            encoding = w->encoding;
+            encoding = (int)w->encoding;
         }
+    }
+    if (w->sums && encoding == BATCH_NONE) {
+        encoding = BATCH_SUMMED;
+        put_u64le(head + BATCH_HEAD + body, w->sum.lo);
+        put_u64le(head + BATCH_HEAD + body + 8, w->sum.hi);
+        body += BATCH_SUM_BYTES;
     }
     head[0] = 'B';
     head[1] = (uint8_t)encoding;
@@ -285,6 +307,7 @@ int batch_finish(struct batch_writer *w, const void **message, uint64_t *bytes, 
     *bytes = BATCH_HEAD + body;
     w->count = 0;
     w->values_len = 0;
+    w->sum = (struct zs_digest){0};
     return ZS_OK;
 }
 

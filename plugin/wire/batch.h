@@ -4,13 +4,14 @@
  *
  * Layout, little-endian:
  *      0  u8   'B'
- *      1  u8   encoding: 0 none, 1 lz4, 2 zstd
+ *      1  u8   encoding: 0 none, 1 lz4, 2 zstd; 3 none, and summed
  *      2  u16  holes        values with a run of zeros left out; 0 from an older peer
  *      4  u32  count        records, 1 to BATCH_MAX_RECORDS
  *      8  u32  values_len   bytes of all values, without the holes
  *     12  u32  body_len     bytes that follow the head, as sent
  *     16  u64  number       of this batch in its transfer, from 0
- *     24  u64  checksum     XXH3_64 of the body as sent, seeded with that of bytes 0..23
+ *     24  u64  checksum     XXH3_64 of the body as sent, summed: without the values, seeded
+ *                           with that of bytes 0..23
  *     32       body; decoded it is
  *                values     one after the other, no gaps
  *                keys       18 * count
@@ -18,11 +19,16 @@
  *                lens        4 * count   with the holes
  *                kinds           count
  *                holes      12 * holes   u32 record, at, len; by record, one each at most
+ *                sum        16           summed: u64 lo, hi; of the records' digests
  *
  * The columns stand behind the values so that a store can write values straight
  * into the message before anyone knows how many there will be (store.h, iter_next).
- * One XXH3 pass guards what the wire did; what the stores did is guarded by the
- * history digest.  Columns compress well, and a reader checks them in one pass.
+ * The checksum guards what the wire did; what the stores did is guarded by the history
+ * digest, for which both sides hash each record (types.h).  So a reader that asks for it gets
+ * values that only their records' sum guards, and no byte is hashed twice: it holds the batch to
+ * that sum when it has put it, and keeps nothing of one that differs.  Keys, LSNs and lengths are
+ * guarded before anyone looks at them.  Columns compress well, and a reader checks them in one
+ * pass.
  * Threads: none of its own.  Memory: a writer has one buffer of about 1.5 MiB (more
  * only while a single record is larger), a reader one of the same size once
  * something compressed arrives. */
@@ -39,9 +45,11 @@
 
 enum batch_encoding { BATCH_NONE = 0, BATCH_LZ4 = 1, BATCH_ZSTD = 2 };
 
-/* What a reader says that it reads: a bit 1 << enum batch_encoding for each, and this. */
+/* What a reader says that it reads: a bit for each encoding, and BATCH_READS_HOLES. */
+#define BATCH_READS_SUMS  8u
 #define BATCH_READS_HOLES 256u
-#define BATCH_READS_ALL   (1u << BATCH_NONE | 1u << BATCH_LZ4 | 1u << BATCH_ZSTD | BATCH_READS_HOLES)
+#define BATCH_READS_ALL                                                                            \
+    (1u << BATCH_NONE | 1u << BATCH_LZ4 | 1u << BATCH_ZSTD | BATCH_READS_HOLES | BATCH_READS_SUMS)
 
 /* ---- writing ------------------------------------------------------------------ */
 
@@ -55,6 +63,9 @@ void batch_writer_encoding(struct batch_writer *w, enum batch_encoding encoding)
 
 /* Leave holes out of batches of which they are at least a `share`-th; 0: never. */
 void batch_writer_holes(struct batch_writer *w, uint32_t share);
+
+/* Leave the values of batches that are not packed to the sum of their records. */
+void batch_writer_sums(struct batch_writer *w, bool sums);
 
 /* Pack a piece of the batch as it stands, to know what a byte would cost and become. */
 int batch_sample(struct batch_writer *w, enum batch_encoding encoding, double *ns, double *ratio,
@@ -76,7 +87,8 @@ int batch_add(struct batch_writer *w, const struct zs_record *record, bool *adde
               struct zs_error *e);
 
 uint32_t batch_count(const struct batch_writer *w);
-uint64_t batch_raw_bytes(const struct batch_writer *w); /* value bytes so far */
+uint64_t batch_raw_bytes(const struct batch_writer *w);   /* value bytes so far */
+struct zs_digest batch_sum(const struct batch_writer *w); /* of its records so far */
 
 /* Close the batch: *message is ready to send, valid until the next batch_room,
  * batch_add or close.  The writer is empty again. */
@@ -108,11 +120,15 @@ int batch_reader_open(struct batch_reader **out, struct zs_error *e);
 void batch_reader_close(struct batch_reader *r);
 
 /* Decode one BATCH message.  *records are views into the message or into the
- * reader's buffer: valid until the next call, and as long as the message.
+ * reader's buffer: valid until the next call, and as long as the message.  Of a summed batch
+ * the values are not checked here: batch_reader_sum.
  * Errors: 08P01 malformed or out of turn, with the position in the detail; XX001
  * checksum; 54000 a value too large; 53200. */
 int batch_decode(struct batch_reader *r, const uint8_t *message, uint64_t bytes,
                  const struct zs_record **records, uint32_t *count, struct zs_error *e);
+
+/* Is the last batch summed?  Then *sum is what its records have to come to. */
+bool batch_reader_sum(const struct batch_reader *r, struct zs_digest *sum);
 
 /* For a caller with several readers: this one's next batch is the n-th of the transfer. */
 void batch_reader_expect(struct batch_reader *r, uint64_t number);

@@ -21,10 +21,13 @@ struct batch_reader {
     size_t raw_capacity;
     ZSTD_DCtx *zstd; /* made for the first batch that needs it */
     uint64_t due;    /* the next batch's number */
+    bool summed;     /* the last one */
+    struct zs_digest sum;
 };
 
 struct head {
-    enum batch_encoding encoding;
+    enum batch_encoding encoding; /* BATCH_NONE of a summed one, too */
+    bool summed;
     uint32_t holes, count, values_len, body_len;
     uint64_t raw_len;
 };
@@ -51,6 +54,12 @@ void batch_reader_close(struct batch_reader *r)
     free(r->raw);
     (void)ZSTD_freeDCtx(r->zstd);
     free(r);
+}
+
+bool batch_reader_sum(const struct batch_reader *r, struct zs_digest *sum)
+{
+    *sum = r->sum;
+    return r->summed;
 }
 
 void batch_reader_expect(struct batch_reader *r, uint64_t number)
@@ -80,7 +89,7 @@ static int head_check(const struct batch_reader *r, const uint8_t *m, uint64_t b
 {
     if (bytes < BATCH_HEAD)
         return malformed(e, r, "the message's length", bytes, "its head alone has 32");
-    *h = (struct head){.encoding = (enum batch_encoding)m[1],
+    *h = (struct head){.summed = m[1] == BATCH_SUMMED,
                        .holes = get_u16le(m + BATCH_AT_HOLES),
                        .count = get_u32le(m + BATCH_AT_COUNT),
                        .values_len = get_u32le(m + BATCH_AT_VALUES_LEN),
@@ -95,8 +104,9 @@ static int head_check(const struct batch_reader *r, const uint8_t *m, uint64_t b
     }
     if (get_u64le(m + BATCH_AT_NUMBER) != r->due)
         return malformed(e, r, "its number", get_u64le(m + BATCH_AT_NUMBER), "another was due");
-    if (h->encoding > BATCH_ZSTD)
-        return malformed(e, r, "the encoding", h->encoding, "0 to 2 are known");
+    if (m[1] > BATCH_SUMMED)
+        return malformed(e, r, "the encoding", m[1], "0 to 3 are known");
+    h->encoding = h->summed ? BATCH_NONE : (enum batch_encoding)m[1];
     if (h->count == 0 || h->count > BATCH_MAX_RECORDS)
         return malformed(e, r, "count", h->count, "1 to 16384 are allowed");
     if (h->holes > h->count)
@@ -108,7 +118,7 @@ static int head_check(const struct batch_reader *r, const uint8_t *m, uint64_t b
                          "the far side sent a value of %u bytes; at most %u are allowed",
                          h->values_len, ZS_VALUE_MAX);
     h->raw_len = h->values_len + (uint64_t)h->count * BATCH_COLUMN_BYTES +
-                 (uint64_t)h->holes * BATCH_HOLE_BYTES;
+                 (uint64_t)h->holes * BATCH_HOLE_BYTES + (h->summed ? BATCH_SUM_BYTES : 0);
     if (h->encoding == BATCH_NONE && h->raw_len != h->body_len)
         return malformed(e, r, "body_len", h->body_len, "values and columns have another length");
     return ZS_OK;
@@ -242,6 +252,10 @@ int batch_decode(struct batch_reader *r, const uint8_t *message, uint64_t bytes,
     }
     if (left != 0)
         return malformed(e, r, "values_len", h.values_len, "the records' values are shorter");
+    const uint8_t *sum = holes + (size_t)h.holes * BATCH_HOLE_BYTES;
+    r->summed = h.summed;
+    if (h.summed)
+        r->sum = (struct zs_digest){.lo = get_u64le(sum), .hi = get_u64le(sum + 8)};
     r->due++;
     *records = r->records;
     *count = h.count;

@@ -1,11 +1,13 @@
 /* fuzz_batch.c - BATCH messages from a peer (wire/batch.h).
  * Input: a byte of mode, then the message.  Mode, by bits: 1 mend number, length and
- * checksum; 2, 4 pack the body with lz4, zstd first; 8 make values_len fit count and holes.
+ * checksum; 2, 4 pack the body with lz4, zstd first; 8 make values_len fit count, holes and sum.
  * Holds: a failure leaves the outputs; what decodes keeps to the limits, its values lie
- * where they may, and encoding it, holes left out, gives a batch that decodes to the same. */
+ * where they may, and encoding it, holes left out, and once with a sum, gives a batch that decodes
+ * to the same. */
 #include "support.h"
 
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "wire/batch.h"
 #include "wire/batch_format.h"
 
@@ -24,7 +26,8 @@ static size_t shape(uint8_t mode, const uint8_t *data, size_t size, uint8_t *out
     size_t body = size - BATCH_HEAD;
     uint32_t count = get_u32le(out + BATCH_AT_COUNT) % (BATCH_MAX_RECORDS + 2);
     uint32_t holes = get_u16le(out + BATCH_AT_HOLES) % (count + 2);
-    uint32_t beside = count * BATCH_COLUMN_BYTES + holes * BATCH_HOLE_BYTES;
+    uint32_t beside = count * BATCH_COLUMN_BYTES + holes * BATCH_HOLE_BYTES +
+                      (out[1] == BATCH_SUMMED ? BATCH_SUM_BYTES : 0);
     if (mode & FIT && beside <= body) {
         put_u16le(out + BATCH_AT_HOLES, (uint16_t)holes);
         put_u32le(out + BATCH_AT_VALUES_LEN, (uint32_t)body - beside);
@@ -63,7 +66,7 @@ static void check_records(const struct zs_record *records, uint32_t count)
 }
 
 /* A writer and a reader that stay in step, batch by batch. */
-static void check_again(const struct zs_record *records, uint32_t count)
+static void check_again(const struct zs_record *records, uint32_t count, bool sums)
 {
     static struct batch_writer *writer;
     static struct batch_reader *reader;
@@ -76,12 +79,16 @@ static void check_again(const struct zs_record *records, uint32_t count)
         HOLDS(batch_writer_open(BATCH_NONE, &writer, &e) == ZS_OK &&
               batch_reader_open(&reader, &e) == ZS_OK);
     batch_writer_holes(writer, 1000);
+    batch_writer_sums(writer, sums);
     for (uint32_t i = 0; i < count; i++) {
         bool added = false;
         HOLDS(batch_add(writer, &records[i], &added, &e) == ZS_OK && added);
     }
     HOLDS(batch_finish(writer, &message, &bytes, &e) == ZS_OK);
     HOLDS(batch_decode(reader, message, bytes, &again, &n, &e) == ZS_OK && n == count);
+    struct zs_digest sum = {0}, told;
+    digest_add_records(&sum, records, count);
+    HOLDS(batch_reader_sum(reader, &told) == sums && (!sums || digest_equal(told, sum)));
     for (uint32_t i = 0; i < n; i++) {
         HOLDS(memcmp(again[i].key, records[i].key, ZS_KEY_BYTES) == 0);
         HOLDS(again[i].lsn == records[i].lsn && again[i].kind == records[i].kind);
@@ -109,7 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_records(records, count);
-    check_again(records, count);
+    check_again(records, count, false);
+    check_again(records, count, true);
     batch_reader_close(reader); /* the next one is number 0 again */
     reader = NULL;
     return 0;

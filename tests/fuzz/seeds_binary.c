@@ -47,14 +47,19 @@ static void seeds_batch(void)
     static const char value[] = "zenith zenith zenith zenith";
     static const struct {
         enum batch_encoding encoding;
+        bool sums;
         const char *name;
-    } cases[] = {{BATCH_NONE, "none"}, {BATCH_LZ4, "lz4"}, {BATCH_ZSTD, "zstd"}};
-    for (size_t i = 0; i < 3; i++) {
+    } cases[] = {{BATCH_NONE, false, "none"},
+                 {BATCH_LZ4, false, "lz4"},
+                 {BATCH_ZSTD, false, "zstd"},
+                 {BATCH_NONE, true, "summed"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e;
         struct batch_writer *w = NULL;
         const void *message = NULL;
         uint64_t bytes = 0;
         must(batch_writer_open(cases[i].encoding, &w, &e));
+        batch_writer_sums(w, cases[i].sums);
         for (uint32_t k = 0; k < 40; k++) {
             bool added = false;
             struct zs_record r = {.kind = (uint8_t)(k % 5 == 0 ? ZS_KIND_TOMBSTONE : 1 + k % 2),
@@ -66,7 +71,7 @@ static void seeds_batch(void)
         }
         must(batch_finish(w, &message, &bytes, &e));
         write_behind("batch", cases[i].name, 1, message, bytes);
-        if (cases[i].encoding == BATCH_NONE) {
+        if (cases[i].encoding == BATCH_NONE && !cases[i].sums) {
             write_behind("batch", "as_it_is", 0, message, bytes);
             write_behind("batch", "packed_lz4", 1 | 2 | 8, message, bytes);
             write_behind("batch", "packed_zstd", 1 | 4 | 8, message, bytes);
@@ -79,13 +84,15 @@ static void seeds_batch(void)
 /* Three values, two of which have a run of zeros that does not travel. */
 static void seeds_batch_holes(void)
 {
-    for (int packed = 0; packed < 2; packed++) {
+    static const char *const names[] = {"holes", "holes_lz4", "holes_summed"};
+    for (int way = 0; way < 3; way++) {
         struct zs_error e;
         struct batch_writer *w = NULL;
         const void *message = NULL;
         uint64_t bytes = 0;
         uint8_t value[700];
-        must(batch_writer_open(packed == 0 ? BATCH_NONE : BATCH_LZ4, &w, &e));
+        must(batch_writer_open(way == 1 ? BATCH_LZ4 : BATCH_NONE, &w, &e));
+        batch_writer_sums(w, way == 2);
         batch_writer_holes(w, 1000);
         for (uint32_t k = 0; k < 3; k++) {
             bool added = false;
@@ -97,8 +104,8 @@ static void seeds_batch_holes(void)
             must(batch_add(w, &r, &added, &e));
         }
         must(batch_finish(w, &message, &bytes, &e));
-        write_behind("batch", packed == 0 ? "holes" : "holes_lz4", 1, message, bytes);
-        if (packed == 0)
+        write_behind("batch", names[way], 1, message, bytes);
+        if (way == 0)
             write_behind("batch", "holes_packed", 1 | 4 | 8, message, bytes);
         batch_writer_close(w);
     }

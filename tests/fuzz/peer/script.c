@@ -172,10 +172,10 @@ static void lie_in_record(struct rng *r, struct zs_record *records, uint32_t n)
 
 void script_state(struct rng *r, bool honest, struct state_message *state)
 {
-    *state = (struct state_message){.digests = true, .encodings = 7, .encoding = 0};
+    *state = (struct state_message){.digests = true, .encodings = BATCH_READS_ALL, .encoding = 0};
     if (honest)
         return;
-    state->encodings = (uint32_t)another(r, 7);
+    state->encodings = (uint32_t)another(r, BATCH_READS_ALL);
     state->encoding = (uint32_t)rng_below(r, 4);
     state->digests = !one_in(r, 8);
     state->dry_run = one_in(r, 8);
@@ -196,7 +196,7 @@ void script_state(struct rng *r, bool honest, struct state_message *state)
 
 void script_state_resumes(struct rng *r, const struct zs_point *at, struct state_message *state)
 {
-    *state = (struct state_message){.digests = true, .encodings = 7};
+    *state = (struct state_message){.digests = true, .encodings = BATCH_READS_ALL};
     state->resume = (struct resume_point){.present = true,
                                           .to = *at,
                                           .lsn = 1 + rng_below(r, at->lsn),
@@ -290,6 +290,7 @@ static void add_batches(struct script *s, struct rng *r, const struct plan *p)
     uint64_t bytes = 0;
     uint32_t each = 1 + p->n / 50 + (uint32_t)rng_below(r, p->n);
     must(batch_writer_open((enum batch_encoding)rng_below(r, 3), &w, &e), &e);
+    batch_writer_sums(w, one_in(r, 2));
     for (uint32_t i = 0; i < p->n;) {
         bool added = false;
         must(batch_add(w, &p->records[i], &added, &e), &e);

@@ -36,7 +36,7 @@ struct scene {
     struct zs_record records[3];
     uint32_t batches;        /* 1, with all records in it, unless a test wants one for each */
     uint32_t inline_batches; /* as a job has it */
-    uint64_t beside_bytes;
+    uint64_t beside_bytes, sync_bytes;
 };
 
 FIXTURE void must(int rc, const struct zs_error *e)
@@ -56,13 +56,13 @@ FIXTURE void records_make(struct zs_record *records, zs_lsn after)
     }
 }
 
-FIXTURE void scene_open(struct scene *s, bool exists)
+FIXTURE void scene_open_with(struct scene *s, bool exists, unsigned store_options)
 {
     struct zs_error e = {0};
     memset(s, 0, sizeof *s);
     s->exists = exists;
     s->batches = 1;
-    must(stub_store_open(0, &s->store, &e), &e);
+    must(stub_store_open(store_options, &s->store, &e), &e);
     must(transfer_list_open(&s->list, &e), &e);
     conn_init(&s->conn);
     must(stub_pipe_open(0, NULL, NULL, &s->conn.channel, &s->far, &e), &e);
@@ -89,6 +89,11 @@ FIXTURE void scene_open(struct scene *s, bool exists)
                                       .to_lsn = THERE,
                                       .last = s->commit.end};
     s->offer.timeline.bytes[0] |= 1;
+}
+
+FIXTURE void scene_open(struct scene *s, bool exists)
+{
+    scene_open_with(s, exists, 0);
 }
 
 FIXTURE void scene_close(struct scene *s)
@@ -179,7 +184,8 @@ FIXTURE int receive(struct scene *s, bool dry_run, struct outcome *o, struct zs_
                               .transfer = t,
                               .progress = &progress,
                               .inline_batches = s->inline_batches,
-                              .beside_bytes = s->beside_bytes};
+                              .beside_bytes = s->beside_bytes,
+                              .sync_bytes = s->sync_bytes};
     int rc = receive_run(&job, &state, false, o, e);
     transfer_end(t, rc == ZS_OK ? NULL : e);
     return rc;

@@ -222,7 +222,10 @@ UNUSED static struct heard listen(struct scene *s)
             h.largest = last > h.largest ? last : h.largest;
         }
         last = n;
-        digest_add_records(&h.sum, records, n);
+        struct zs_digest sum = {0}, told;
+        digest_add_records(&sum, records, n);
+        CU_ASSERT(!batch_reader_sum(reader, &told) || digest_equal(told, sum));
+        h.sum = digest_plus(h.sum, sum);
         h.batches++;
         h.records += n;
     }

@@ -402,8 +402,10 @@ static uint32_t send_batches(uint32_t asked, uint32_t readable, int64_t wire_ns,
         int64_t began = now + 100000;
         now = began + (int64_t)((double)wire_ns * (double)bytes / (20 * 8192));
         encoding_sent(&x, &report, (uint64_t)20 * 8192, bytes, began, now);
-        packed += ((const uint8_t *)message)[1] != BATCH_NONE ? 1 : 0;
-        CU_ASSERT((readable >> ((const uint8_t *)message)[1] & 1u) != 0);
+        uint8_t used = ((const uint8_t *)message)[1];
+        packed += used == BATCH_LZ4 || used == BATCH_ZSTD ? 1 : 0;
+        CU_ASSERT((readable >> used & 1u) != 0);
+        CU_ASSERT(used != BATCH_NONE || (readable & BATCH_READS_SUMS) == 0);
     }
     batch_writer_close(w);
     return packed;
@@ -419,6 +421,7 @@ static void test_batches_are_packed_as_it_is_decided(void)
         {BATCH_NONE, READS, 50000000, 0, 0},        {BATCH_LZ4, READS, 1000, 200, 200},
         {BATCH_ZSTD, READS, 1000, 200, 200},        {BATCH_ZSTD, 3, 50000000, 0, 0},
         {77, UINT32_MAX, 50000000, 0, 0},           {ENCODING_AUTO, READS, 1000, 0, 0},
+        {BATCH_NONE, BATCH_READS_ALL, 1000, 0, 0},  {BATCH_LZ4, BATCH_READS_ALL, 1000, 200, 200},
         {ENCODING_AUTO, READS, 50000000, 120, 199}, {ENCODING_AUTO, 3, 50000000, 120, 199},
         {ENCODING_AUTO, 1, 50000000, 0, 0},         {ENCODING_AUTO, 0, 50000000, 0, 0},
     };

@@ -75,7 +75,9 @@ static void test_the_encoding_is_one_that_the_receiver_reads(void)
         {BATCH_NONE, BATCH_NONE, 7, BATCH_NONE}, {BATCH_LZ4, BATCH_NONE, 7, BATCH_LZ4},
         {BATCH_NONE, BATCH_ZSTD, 7, BATCH_ZSTD}, {BATCH_LZ4, BATCH_ZSTD, 7, BATCH_LZ4},
         {BATCH_ZSTD, BATCH_NONE, 3, BATCH_NONE}, {BATCH_NONE, BATCH_LZ4, 1, BATCH_NONE},
-        {BATCH_NONE, 3, UINT32_MAX, BATCH_NONE}, {BATCH_NONE, 77, UINT32_MAX, BATCH_NONE},
+        {BATCH_NONE, 3, 7, BATCH_NONE},          {BATCH_NONE, 77, 7, BATCH_NONE},
+        {BATCH_NONE, BATCH_NONE, 8, 3},          {BATCH_NONE, 77, UINT32_MAX, 3},
+        {BATCH_LZ4, BATCH_NONE, 15, BATCH_LZ4},  {BATCH_ZSTD, BATCH_NONE, 9, 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct scene s;

@@ -57,14 +57,25 @@ __attribute__((unused)) static bool record_same(const struct zs_record *a,
            a->len == b->len && (a->len == 0 || memcmp(a->value, b->value, a->len) == 0);
 }
 
-/* Encode n records of `len` bytes each as the batch with this number; malloc'ed. */
-__attribute__((unused)) static uint8_t *encode(enum batch_encoding encoding, uint64_t number,
-                                               uint32_t n, uint32_t len, uint64_t *bytes)
+/* A writer of batches with that in their second byte: BATCH_SUMMED, too. */
+__attribute__((unused)) static struct batch_writer *writer_open(int encoding)
 {
     struct zs_error e = {0};
     struct batch_writer *w = NULL;
+    enum batch_encoding packed =
+        encoding == BATCH_SUMMED ? BATCH_NONE : (enum batch_encoding)encoding;
+    ASSERT_OK(batch_writer_open(packed, &w, &e));
+    batch_writer_sums(w, encoding == BATCH_SUMMED);
+    return w;
+}
+
+/* Encode n records of `len` bytes each as the batch with this number; malloc'ed. */
+__attribute__((unused)) static uint8_t *encode(int encoding, uint64_t number, uint32_t n,
+                                               uint32_t len, uint64_t *bytes)
+{
+    struct zs_error e = {0};
+    struct batch_writer *w = writer_open(encoding);
     const void *message = NULL;
-    ASSERT_OK(batch_writer_open(encoding, &w, &e));
     for (uint64_t b = 0; b <= number; b++) {
         for (uint32_t i = 0; i < n; i++) {
             struct zs_record r = record_make(i, len, FILL_TEXT);

@@ -1,31 +1,38 @@
 /* test_batch.c - what a writer makes of records, read back by the reader. */
 #include "batch_fixture.h"
 
+#include "base/digest.h"
+
 /* Through one batch and back; what came back must be what went in. */
-static void round_trip(enum batch_encoding encoding, uint32_t n, uint32_t len, enum filling filling)
+static void round_trip(int encoding, uint32_t n, uint32_t len, enum filling filling)
 {
     struct zs_error e = {0};
-    struct batch_writer *w = NULL;
+    struct batch_writer *w = writer_open(encoding);
     struct batch_reader *reader = NULL;
     const struct zs_record *got = NULL;
     const void *message = NULL;
     uint64_t bytes = 0;
     uint32_t count = 0;
-    ASSERT_OK(batch_writer_open(encoding, &w, &e));
+    struct zs_digest sum = {0}, told;
     ASSERT_OK(batch_reader_open(&reader, &e));
     for (uint32_t i = 0; i < n; i++) {
         struct zs_record r = record_make(i, len, filling);
         bool added = false;
         ASSERT_OK(batch_add(w, &r, &added, &e));
         CU_ASSERT(added);
+        digest_add_records(&sum, &r, 1);
         record_free(&r);
     }
     CU_ASSERT(batch_count(w) == n && batch_raw_bytes(w) == (uint64_t)n * len);
+    CU_ASSERT(digest_equal(batch_sum(w), sum));
     ASSERT_OK(batch_finish(w, &message, &bytes, &e));
-    CU_ASSERT(batch_count(w) == 0 && batch_raw_bytes(w) == 0);
-    uint64_t raw = BATCH_HEAD + (uint64_t)n * (len + BATCH_COLUMN_BYTES);
-    CU_ASSERT(encoding == BATCH_NONE ? bytes == raw : bytes <= raw);
+    CU_ASSERT(batch_count(w) == 0 && batch_raw_bytes(w) == 0 && digest_is_zero(batch_sum(w)));
+    uint64_t raw = BATCH_HEAD + (uint64_t)n * (len + BATCH_COLUMN_BYTES) +
+                   (encoding == BATCH_SUMMED ? BATCH_SUM_BYTES : 0);
+    CU_ASSERT(encoding == BATCH_NONE || encoding == BATCH_SUMMED ? bytes == raw : bytes <= raw);
     ASSERT_OK(batch_decode(reader, message, bytes, &got, &count, &e));
+    CU_ASSERT(batch_reader_sum(reader, &told) == (encoding == BATCH_SUMMED));
+    CU_ASSERT(encoding != BATCH_SUMMED || digest_equal(told, sum));
     CU_ASSERT(count == n);
     for (uint32_t i = 0; i < count && got != NULL; i++) {
         struct zs_record r = record_make(i, len, filling);
@@ -55,10 +62,10 @@ static void test_records_come_back_as_they_were(void)
         {2, BATCH_VALUES_BYTES / 2},
         {1, ZS_VALUE_MAX},
     };
-    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++)
+    for (int encoding = BATCH_NONE; encoding <= BATCH_SUMMED; encoding++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            round_trip((enum batch_encoding)encoding, shapes[i].n, shapes[i].len, FILL_TEXT);
-            round_trip((enum batch_encoding)encoding, shapes[i].n, shapes[i].len, FILL_NOISE);
+            round_trip(encoding, shapes[i].n, shapes[i].len, FILL_TEXT);
+            round_trip(encoding, shapes[i].n, shapes[i].len, FILL_NOISE);
         }
 }
 
@@ -67,10 +74,13 @@ static void test_compression_is_left_out_where_it_does_not_help(void)
     static const struct {
         enum batch_encoding asked;
         enum filling filling;
+        bool sums;
         uint8_t used;
     } cases[] = {
-        {BATCH_NONE, FILL_TEXT, 0}, {BATCH_LZ4, FILL_TEXT, 1},   {BATCH_ZSTD, FILL_TEXT, 2},
-        {BATCH_LZ4, FILL_NOISE, 0}, {BATCH_ZSTD, FILL_NOISE, 0},
+        {BATCH_NONE, FILL_TEXT, false, 0}, {BATCH_LZ4, FILL_TEXT, false, 1},
+        {BATCH_ZSTD, FILL_TEXT, false, 2}, {BATCH_LZ4, FILL_NOISE, false, 0},
+        {BATCH_NONE, FILL_TEXT, true, 3},  {BATCH_LZ4, FILL_TEXT, true, 1},
+        {BATCH_ZSTD, FILL_TEXT, true, 2},  {BATCH_ZSTD, FILL_NOISE, true, 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
@@ -80,11 +90,14 @@ static void test_compression_is_left_out_where_it_does_not_help(void)
         bool added = false;
         struct zs_record r = record_make(1, 300000, cases[i].filling);
         ASSERT_OK(batch_writer_open(cases[i].asked, &w, &e));
+        batch_writer_sums(w, cases[i].sums);
         ASSERT_OK(batch_add(w, &r, &added, &e));
         ASSERT_OK(batch_finish(w, &message, &bytes, &e));
         CU_ASSERT(((const uint8_t *)message)[1] == cases[i].used);
-        CU_ASSERT(cases[i].used == 0 ? bytes == BATCH_HEAD + 300000 + BATCH_COLUMN_BYTES
-                                     : bytes < 10000);
+        uint64_t plain =
+            BATCH_HEAD + 300000 + BATCH_COLUMN_BYTES + (cases[i].sums ? BATCH_SUM_BYTES : 0);
+        bool packed = cases[i].used == BATCH_LZ4 || cases[i].used == BATCH_ZSTD;
+        CU_ASSERT(packed ? bytes < 10000 : bytes == plain);
         record_free(&r);
         batch_writer_close(w);
     }
@@ -140,24 +153,23 @@ static void test_a_batch_takes_what_fits_and_no_more(void)
         {UINT32_MAX, 1, ZS_VALUE_MAX, false},
         {UINT32_MAX, BATCH_VALUES_BYTES, 1, false},
         {UINT32_MAX, BATCH_VALUES_BYTES, 0, true},
-        {8255, 0, 8192, true},   /* with a head of 32 and columns of 31 */
-        {8255, 0, 100000, true}, /* alone, whatever the limit */
-        {8255, 1, 8192, false},
-        {8255, 8191, 1, true},
-        {8255, 8192, 0, true},
-        {8255, 100000, 0, false},
+        {8271, 0, 8192, true},   /* with a head of 32, columns of 31 and a sum of 16 */
+        {8271, 0, 100000, true}, /* alone, whatever the limit */
+        {8271, 1, 8192, false},
+        {8271, 8191, 1, true},
+        {8271, 8192, 0, true},
+        {8271, 100000, 0, false},
         {1, 0, 0, true},
         {1, 0, 1, true},
         {1, 1, 0, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zs_error e = {0};
-        struct batch_writer *w = NULL;
+        struct batch_writer *w = writer_open(BATCH_SUMMED);
         bool added = false;
         uint64_t room = 0;
         struct zs_record before = record_make(1, cases[i].before, FILL_TEXT);
         struct zs_record r = record_make(2, cases[i].len, FILL_TEXT);
-        ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
         batch_writer_limit(w, cases[i].limit);
         if (cases[i].before > 0)
             ASSERT_OK(batch_add(w, &before, &added, &e));
@@ -197,15 +209,14 @@ static void test_a_batch_takes_so_many_records_and_no_more(void)
  * go into this batch, for closing it writes where the next value would wait. */
 static void test_what_is_put_into_the_room_fits(void)
 {
-    static const uint32_t limits[] = {1, 8255, 20000, 100000, 419430, 1000000, 1048576, UINT32_MAX};
+    static const uint32_t limits[] = {1, 8271, 20000, 100000, 419430, 1000000, 1048576, UINT32_MAX};
     static const uint32_t lens[] = {1, 31, 63, 500, 8192};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         for (size_t k = 0; k < sizeof lens / sizeof *lens; k++) {
             struct zs_error e = {0};
-            struct batch_writer *w = NULL;
+            struct batch_writer *w = writer_open(BATCH_SUMMED);
             const void *message = NULL;
             uint64_t room = 0, bytes = 0;
-            ASSERT_OK(batch_writer_open(BATCH_NONE, &w, &e));
             batch_writer_limit(w, limits[i]);
             uint8_t *at = batch_room(w, &room);
             uint64_t n = batch_room_records(w);
@@ -240,11 +251,10 @@ static void test_a_value_too_large_is_refused(void)
 static void test_batches_follow_each_other_in_one_writer_and_reader(void)
 {
     static const uint32_t lens[] = {5, ZS_VALUE_MAX, 0, 8192, BATCH_VALUES_BYTES + 77, 1};
-    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++) {
+    for (int encoding = BATCH_NONE; encoding <= BATCH_SUMMED; encoding++) {
         struct zs_error e = {0};
-        struct batch_writer *w = NULL;
+        struct batch_writer *w = writer_open(encoding);
         struct batch_reader *reader = NULL;
-        ASSERT_OK(batch_writer_open((enum batch_encoding)encoding, &w, &e));
         ASSERT_OK(batch_reader_open(&reader, &e));
         for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
             const void *message = NULL;

@@ -1,6 +1,8 @@
 /* test_batch_read.c - what a reader makes of bytes that a peer chose. */
 #include "batch_fixture.h"
 
+#include "base/digest.h"
+
 #include <dlfcn.h>
 #include <zstd.h>
 
@@ -26,8 +28,8 @@ static void reseal(uint8_t *message, uint64_t bytes)
     put_u64le(message + BATCH_AT_CHECKSUM, batch_checksum(message, bytes - BATCH_HEAD));
 }
 
-/* Decode with a fresh reader; from memory of exactly that size, so that a read past the
- * end is seen by the address sanitizer. */
+/* Decode with a fresh reader, and hold what comes to its sum, as whoever puts it does; from memory
+ * of exactly that size, so that a read past the end is seen by the address sanitizer. */
 static int decode(const uint8_t *message, uint64_t bytes, struct zs_error *e)
 {
     struct zs_error opening = {0};
@@ -42,6 +44,11 @@ static int decode(const uint8_t *message, uint64_t bytes, struct zs_error *e)
     int rc = batch_decode(reader, exact, bytes, &records, &count, e);
     if (rc != ZS_OK)
         CU_ASSERT(records == NULL && count == 0); /* untouched */
+    struct zs_digest wanted, sum = {0};
+    if (rc == ZS_OK && batch_reader_sum(reader, &wanted)) {
+        digest_add_records(&sum, records, count);
+        rc = digest_equal(sum, wanted) ? ZS_OK : error_set(e, ZS_CORRUPT, "another sum");
+    }
     batch_reader_close(reader);
     free(exact);
     return rc;
@@ -56,10 +63,10 @@ static bool is_refusal(int rc, const struct zs_error *e)
 
 static void test_every_truncation_is_refused(void)
 {
-    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++) {
+    for (int encoding = BATCH_NONE; encoding <= BATCH_SUMMED; encoding++) {
         uint64_t bytes = 0;
         struct zs_error e;
-        uint8_t *m = encode((enum batch_encoding)encoding, 0, 3, 100, &bytes);
+        uint8_t *m = encode(encoding, 0, 3, 100, &bytes);
         CU_ASSERT(decode(m, bytes, &e) == ZS_OK);
         for (uint64_t cut = 0; cut < bytes; cut++) {
             CU_ASSERT(is_refusal(decode(m, cut, &e), &e));
@@ -79,13 +86,13 @@ static void test_every_truncation_is_refused(void)
     }
 }
 
-/* The type byte has been read before; all the rest is guarded by the checksum. */
+/* The type byte has been read before; all the rest is guarded by the checksum, or by the sum. */
 static void test_every_flipped_bit_is_refused(void)
 {
-    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++) {
+    for (int encoding = BATCH_NONE; encoding <= BATCH_SUMMED; encoding++) {
         uint64_t bytes = 0;
         struct zs_error e;
-        uint8_t *m = encode((enum batch_encoding)encoding, 0, 3, 40, &bytes);
+        uint8_t *m = encode(encoding, 0, 3, 40, &bytes);
         for (uint64_t bit = 0; bit < bytes * 8; bit++) {
             m[bit / 8] ^= (uint8_t)(1u << bit % 8);
             CU_ASSERT(is_refusal(decode(m, bytes, &e), &e));
@@ -100,10 +107,10 @@ static void test_every_flipped_bit_is_refused(void)
  * read outside of the message, and never a record that breaks the limits. */
 static void test_flipped_bits_behind_a_good_checksum_do_no_harm(void)
 {
-    for (int encoding = BATCH_NONE; encoding <= BATCH_ZSTD; encoding++) {
+    for (int encoding = BATCH_NONE; encoding <= BATCH_SUMMED; encoding++) {
         uint64_t bytes = 0;
         struct zs_error e;
-        uint8_t *m = encode((enum batch_encoding)encoding, 0, 3, 40, &bytes);
+        uint8_t *m = encode(encoding, 0, 3, 40, &bytes);
         for (uint64_t bit = 8; bit < bytes * 8; bit++) {
             m[bit / 8] ^= (uint8_t)(1u << bit % 8);
             reseal(m, bytes);
@@ -133,7 +140,8 @@ static void test_a_hostile_head_is_refused(void)
         {BATCH_AT_BODY_LEN, UINT32_MAX, ZS_PROTOCOL_VIOLATION, "body_len"},
         {BATCH_AT_NUMBER, 1, ZS_PROTOCOL_VIOLATION, "its number is 1, but another was due"},
         {BATCH_AT_NUMBER + 4, 1, ZS_PROTOCOL_VIOLATION, "its number is 4294967296, but"},
-        {0, 'B' | 3 << 8, ZS_PROTOCOL_VIOLATION, "encoding is 3"},
+        {0, 'B' | 3 << 8, ZS_PROTOCOL_VIOLATION, "body_len"}, /* there is no sum */
+        {0, 'B' | 4 << 8, ZS_PROTOCOL_VIOLATION, "encoding is 4"},
         {0, 'B' | 255 << 8, ZS_PROTOCOL_VIOLATION, "encoding is 255"},
         {0, 'B' | 1 << 8, ZS_PROTOCOL_VIOLATION, NULL}, /* not lz4 at all */
         {0, 'B' | 2 << 8, ZS_PROTOCOL_VIOLATION, NULL}, /* nor zstd */
@@ -179,7 +187,7 @@ static void test_a_decompression_bomb_is_refused(void)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             uint64_t bytes = 0;
             struct zs_error e;
-            uint8_t *m = encode((enum batch_encoding)encoding, 0, 1, ZS_VALUE_MAX, &bytes);
+            uint8_t *m = encode(encoding, 0, 1, ZS_VALUE_MAX, &bytes);
             CU_ASSERT(bytes < 65536 && m[1] == encoding);
             CU_ASSERT(decode(m, bytes, &e) == ZS_OK);
             put_u32le(m + BATCH_AT_VALUES_LEN, cases[i].claimed);
@@ -276,6 +284,57 @@ static void test_columns_that_lie_are_refused(void)
     }
 }
 
+/* All but the values of a summed batch is guarded before its records are told, and a head that
+ * says that there are more values than bytes is one that was damaged. */
+static void test_what_a_sum_leaves_unguarded_is_the_values(void)
+{
+    enum { N = 3, LEN = 40, VALUES = N * LEN };
+    uint64_t bytes = 0;
+    struct zs_error e;
+    struct batch_reader *reader = NULL;
+    uint8_t *m = encode(BATCH_SUMMED, 0, N, LEN, &bytes);
+    CU_ASSERT(m[1] == BATCH_SUMMED);
+    CU_ASSERT(bytes == BATCH_HEAD + VALUES + N * BATCH_COLUMN_BYTES + BATCH_SUM_BYTES);
+    for (uint64_t at = 1; at < bytes; at++) {
+        const struct zs_record *records = NULL;
+        uint32_t count = 0;
+        bool value = at >= BATCH_HEAD && at < BATCH_HEAD + VALUES;
+        ASSERT_OK(batch_reader_open(&reader, &e));
+        m[at] ^= 0x80;
+        if (value)
+            ASSERT_OK(batch_decode(reader, m, bytes, &records, &count, &e));
+        else
+            CU_ASSERT(is_refusal(batch_decode(reader, m, bytes, &records, &count, &e), &e));
+        m[at] ^= 0x80;
+        batch_reader_close(reader);
+    }
+    put_u32le(m + BATCH_AT_VALUES_LEN, UINT32_MAX);
+    ASSERT_FAILS(decode(m, bytes, &e), ZS_CORRUPT);
+    free(m);
+}
+
+/* A reader that was told a sum does not tell it of the next batch, which has none. */
+static void test_a_sum_is_the_last_batch_s(void)
+{
+    static const int encodings[] = {BATCH_SUMMED, BATCH_NONE, BATCH_SUMMED, BATCH_LZ4};
+    struct zs_error e = {0};
+    struct batch_reader *reader = NULL;
+    ASSERT_OK(batch_reader_open(&reader, &e));
+    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
+        uint64_t bytes = 0;
+        const struct zs_record *records = NULL;
+        struct zs_digest sum, wanted = {0};
+        uint32_t count = 0;
+        uint8_t *m = encode(encodings[i], i, 2, 100 + (uint32_t)i, &bytes);
+        ASSERT_OK(batch_decode(reader, m, bytes, &records, &count, &e));
+        digest_add_records(&wanted, records, count);
+        CU_ASSERT(batch_reader_sum(reader, &sum) == (encodings[i] == BATCH_SUMMED));
+        CU_ASSERT(encodings[i] != BATCH_SUMMED || digest_equal(sum, wanted));
+        free(m);
+    }
+    batch_reader_close(reader);
+}
+
 static void test_a_batch_out_of_turn_is_refused(void)
 {
     struct zs_error e = {0};
@@ -327,6 +386,8 @@ SUITE("wire/batch_read", {"every truncation is refused", test_every_truncation_i
       {"every flipped bit is refused", test_every_flipped_bit_is_refused},
       {"flipped bits behind a good checksum do no harm",
        test_flipped_bits_behind_a_good_checksum_do_no_harm},
+      {"what a sum leaves unguarded is the values", test_what_a_sum_leaves_unguarded_is_the_values},
+      {"a sum is the last batch's", test_a_sum_is_the_last_batch_s},
       {"a hostile head is refused", test_a_hostile_head_is_refused},
       {"a single value that is too large is refused before memory is taken",
        test_a_single_value_that_is_too_large_is_refused_before_memory_is_taken},
