@@ -45,6 +45,11 @@ static void test_sound(void)
     ASSERT_TEXT(cell(&c, "records"), "333");
     ASSERT_TEXT(cell(&c, "commits"), "3");
     client_close(&c);
+    client_open(&c);
+    CU_ASSERT_EQUAL(client_run(&c, &w.a, "sync_status"), ZS_OK); /* how much was to be read, too */
+    ASSERT_TEXT(cell(&c, "total_records"), "333");
+    ASSERT_TEXT(cell(&c, "total_bytes"), cell(&c, "bytes"));
+    client_close(&c);
     world_close(&w);
 }
 
@@ -374,6 +379,34 @@ static void test_what_cannot_be_read(void)
     world_close(&w);
 }
 
+static int32_t rotten_next(struct zs_iter *iter, struct zs_record *records, uint64_t n, void *buf,
+                           uint64_t buf_bytes, uint64_t *count, uint32_t *more, struct zs_error *e)
+{
+    (void)iter, (void)records, (void)n, (void)buf, (void)buf_bytes, (void)count, (void)more;
+    return error_set(e, ZS_CORRUPT, "a file is damaged");
+}
+
+/* From no key on, and not even that there is no more. */
+static void test_nothing_can_be_read(void)
+{
+    struct zs_error e = {0};
+    struct world w;
+    struct seen seen = {0};
+    struct snapshot s = {0};
+    world_open(&w);
+    branch_make(&w.a, "main");
+    grow(&w.a, "main", 1, 40);
+    struct zs_store table = *stub_store_table(w.a.store);
+    table.iter_next = rotten_next;
+    const struct scan_visitor visitor = {.context = &seen, .records = see_records, .gap = see_gap};
+    ASSERT_OK(snapshot_open(&table, "main", &s, &e));
+    ASSERT_OK(verify_scan(&s, 0, UINT64_MAX, NULL, &visitor, &e));
+    snapshot_close(&s);
+    ASSERT_TEXT(seen.text, ".. ");
+    CU_ASSERT_EQUAL(seen.records, 0);
+    world_close(&w);
+}
+
 static zs_lsn bad_lsn; /* of the store below; a test's own */
 
 /* Every version of a key can be read but one, and what comes with it in the same call. */
@@ -490,6 +523,7 @@ SUITE("command/verify", {"a sound branch is said to be sound", test_sound},
        test_change_map_that_misses_records},
       {"what is typed wrong is said", test_what_is_typed}, {"a cancel ends it", test_cancel},
       {"ranges that cannot be read are found to the key", test_what_cannot_be_read},
+      {"nothing at all can be read", test_nothing_can_be_read},
       {"a version that cannot be read is found behind any number of others",
        test_a_bad_version_among_many},
       {"a gap within a key is named by its LSN", test_a_gap_within_a_key_is_named},

@@ -222,6 +222,8 @@ static void test_an_epoch_about_something_else(void)
         if (fault != NULL && cases[i].says != NULL)
             CU_ASSERT(strstr(fault->message, cases[i].says) != NULL &&
                       strstr(fault->hint, "rebuild-map main") != NULL);
+        CU_ASSERT((c.rc == ZS_OK) == (cases[i].says == NULL));
+        CU_ASSERT(c.rc == ZS_OK || strstr(c.e.message, "1 fault ") != NULL);
         client_close(&c);
         world_close(&w);
     }

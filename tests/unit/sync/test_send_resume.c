@@ -195,6 +195,37 @@ static void test_a_part_that_does_not_add_up_is_sent_again(void)
     scene_close(&s);
 }
 
+/* A receiver that begins again, too: it has less for a while than it had kept. */
+static int32_t ack_less(void *self, const void *msg, uint64_t len, struct zs_error *e)
+{
+    struct scene *s = self;
+    offers += *(const char *)msg == 'O';
+    TRY(hear_and_answer(self, msg, len, e));
+    if (offers == 2 && *(const char *)msg == 'B') {
+        offers++; /* once */
+        s->state.resume.records = KEPT / 2;
+        s->state.resume.bytes = UINT64_C(8192) * KEPT / 2;
+        say_ack(s);
+    }
+    return ZS_OK;
+}
+
+static void test_after_a_new_start_less_may_be_durable(void)
+{
+    struct scene s;
+    struct outcome o;
+    struct zs_error e;
+    scene_open(&s, 0);
+    s.conn.channel.send = ack_less;
+    offers = 0;
+    keep_a_part(&s);
+    s.state.resume.sum.hi++;
+    say_ack(&s);
+    ASSERT_OK(run_heard(&s, (struct send_job){0}, &o, &e));
+    CU_ASSERT(offers == 3 && o.records == PAGES);
+    scene_close(&s);
+}
+
 /* Nothing is gone on with, and no lease is looked for, where nothing is to be sent. */
 static void test_a_dry_run_goes_on_with_nothing(void)
 {
@@ -217,5 +248,6 @@ static void test_a_dry_run_goes_on_with_nothing(void)
 
 SUITE("sync/send_resume", {"what fits is gone on with", test_what_fits_is_gone_on_with},
       {"a part that does not add up is sent again", test_a_part_that_does_not_add_up_is_sent_again},
+      {"after a new start less may be durable", test_after_a_new_start_less_may_be_durable},
       {"a lease, and what is newer", test_a_lease_and_what_is_newer},
       {"a dry run goes on with nothing", test_a_dry_run_goes_on_with_nothing})
