@@ -278,6 +278,7 @@ static int32_t lying_list(void *self, zs_branch_visit visit, void *context, stru
 static int32_t count_visits(void *context, const struct zs_branch_info *info)
 {
     CU_ASSERT_EQUAL(info->struct_size, sizeof *info);
+    CU_ASSERT(info->digest.lo == 0 && info->digest.hi == 0); /* nobody told one */
     ++*(int *)context;
     return 0;
 }
@@ -292,6 +293,7 @@ static void test_lists_that_break_the_rules(void)
         listed[i] = (struct zs_branch_info){
             .struct_size = sizeof listed[i], .name = {(char)('a' + i)}, .timeline = {.bytes = {1}}};
     listed[1].struct_size = offsetof(struct zs_branch_info, digest); /* an older host's */
+    listed[1].digest.lo = listed[1].digest.hi = 7; /* which has something else there */
     ASSERT_OK(store_branch_list(&s.table, count_visits, &visits, &e));
     CU_ASSERT_EQUAL(visits, 2);
     listed[1].name[0] = 'a';

@@ -50,12 +50,26 @@ static int decode_sealed(uint8_t *bytes, size_t len)
 
 static void test_maps_that_cannot_be(void)
 {
-    enum { GOOD, ORDER, SAME, BITMAP, MORE_SETS, FEWER_SETS, MORE_KEYS, LONG_SET, BEHIND, CASES };
+    enum {
+        GOOD,
+        ORDER,
+        SAME,
+        BITMAP,
+        MORE_SETS,
+        FEWER_SETS,
+        MORE_KEYS,
+        LONG_SET,
+        BEHIND,
+        OTHER,
+        SHORT,
+        CASES
+    };
     static const char *const says[] = {
         [ORDER] = "out of order",        [SAME] = "out of order",
         [BITMAP] = "cannot be read",     [MORE_SETS] = "ends too early",
         [FEWER_SETS] = "behind its end", [MORE_KEYS] = "not as many as it says",
         [LONG_SET] = "ends too early",   [BEHIND] = "behind its end",
+        [OTHER] = "not begin like one",  [SHORT] = "not begin like one",
     };
     for (int which = 0; which < CASES; which++) {
         size_t len = 0;
@@ -80,6 +94,10 @@ static void test_maps_that_cannot_be(void)
             put_u32le(bytes + FIRST + PREFIX, (uint32_t)len);
         if (which == BEHIND)
             len++;
+        if (which == OTHER)
+            bytes[0] ^= 1;
+        if (which == SHORT)
+            len = FIRST + 7;
         int rc = decode_sealed(bytes, len);
         if (which == GOOD) {
             ASSERT_OK(rc);
