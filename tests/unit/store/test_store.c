@@ -353,6 +353,8 @@ static void test_histories_that_break_the_rules(void)
     points_told[0].digest = s.info.digest;
     points_told[0].digest.hi ^= 1;
     ASSERT_FAILS(snapshot_history(&s, 0x20, got, 3, &count, &e), ZS_INTERNAL_ERROR);
+    points_told[0] = (struct zs_point){.lsn = 0x1f, .digest = s.info.digest};
+    ASSERT_FAILS(snapshot_history(&s, 0x20, got, 3, &count, &e), ZS_INTERNAL_ERROR);
     points_count = 0;
     ASSERT_OK(snapshot_history(&s, 0x20, got, 0, &count, &e)); /* no room: none is missed */
     s.info.last_valid_lsn = 0;
