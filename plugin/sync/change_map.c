@@ -129,8 +129,10 @@ static int grow(struct change_map *m, struct zs_error *e)
         return ZS_OK;
     uint32_t capacity = m->capacity == 0 ? 16 : 2 * m->capacity;
     struct page_set *sets = reallocarray(m->sets, capacity, sizeof *sets);
-    if (sets == NULL)
-        return error_memory(e);
+    if (sets == NULL) {
+        (void)error_memory(e);
+        return ZS_FAIL; /* said here, where a linter sees it */
+    }
     m->sets = sets;
     m->capacity = capacity;
     return ZS_OK;

@@ -70,7 +70,7 @@ settle() {
 # have given it back to its host, and the first to touch it then waits (4.5 s for 1.5 GB in place
 # of 0.3).
 touch_memory() {
-    local bytes=$((${BYTES:-0} / 4 * 5 * $1)) free
+    local bytes=$((${BYTES:-0} * 5 * $1 / 4)) free
     free=$(df --output=avail -B 1 /dev/shm 2>/dev/null | tail -n 1)
     [ "$bytes" -lt "${free:-0}" ] || return 0
     head -c "$bytes" /dev/zero >"/dev/shm/zenith-sync.$$"

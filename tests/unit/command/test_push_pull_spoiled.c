@@ -50,7 +50,9 @@ static char *find_check(const char *text)
 
 static const void *spoil(enum place place, const void *msg, uint64_t *len)
 {
-    char type = place == IN_COMMAND ? '\0' : *(const char *)msg;
+    char type = *(const char *)msg;
+    if (place == IN_COMMAND)
+        type = '\0';
     free(spoiler.copy);
     spoiler.copy = malloc(*len + 1);
     if (spoiler.copy == NULL)

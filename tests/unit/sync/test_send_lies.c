@@ -10,7 +10,7 @@
 struct lie {
     const char *what;
     void (*tell)(struct scene *s); /* of its STATE; NULL: an honest one, of nothing */
-    char behind;                   /* the message of the sender's that it speaks behind */
+    int behind;                    /* the message of the sender's that it speaks behind */
     unsigned nth;                  /* and which of them, from 1 */
     void (*say)(struct scene *s);
     const char *sqlstate, *says;
