@@ -55,6 +55,18 @@ static struct sums_message sums_of(bool listed, uint32_t n)
     return m;
 }
 
+static bool same_part(const struct sum_part *a, const struct sum_part *b)
+{
+    return memcmp(a->last, b->last, ZS_KEY_BYTES) == 0 && a->records == b->records &&
+           digest_equal(a->sum, b->sum);
+}
+
+static bool same_record(const struct sum_record *a, const struct sum_record *b)
+{
+    return memcmp(a->key, b->key, ZS_KEY_BYTES) == 0 && a->lsn == b->lsn &&
+           digest_equal(a->sum, b->sum);
+}
+
 static void test_sums(void)
 {
     for (unsigned listed = 0; listed < 2; listed++)
@@ -68,8 +80,9 @@ static void test_sums(void)
             ASSERT_OK(sums_decode(text, strlen(text), &ask, &back, &e));
             CU_ASSERT(back.count == n && back.listed == m.listed && back.records == m.records &&
                       back.bytes == 77 && digest_equal(back.sum, m.sum) && back.has_told);
-            CU_ASSERT(memcmp(back.parts, m.parts, n * sizeof *m.parts) == 0 || listed != 0);
-            CU_ASSERT(memcmp(back.list, m.list, n * sizeof *m.list) == 0 || listed == 0);
+            for (uint32_t i = 0; i < n; i++)
+                CU_ASSERT(listed != 0 ? same_record(&back.list[i], &m.list[i])
+                                      : same_part(&back.parts[i], &m.parts[i]));
         }
 }
 
