@@ -356,6 +356,8 @@ size_t stage_files(const struct stage *stage);
 int stage_reopen(struct kv *kv, char *dir, size_t nfiles, struct stage **out, struct zs_error *e);
 /* Free it and leave its files; the folder's path is the caller's. */
 char *stage_leave(struct stage *stage);
+/* The files from the next one on go past the page cache; after stage_reopen they do. */
+void stage_pass_cache(struct stage *stage);
 /* Every block of what stage_reopen took was looked at; else the commit does. */
 void stage_was_read(struct stage *stage);
 int stage_folder_remove(const char *path);

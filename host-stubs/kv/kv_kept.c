@@ -131,6 +131,7 @@ static int sync_stage(struct zs_ingest *in, const void *token, uint64_t token_by
 {
     const char *dir = stage_dir(in->stage);
     TRY(stage_finish(in->stage, e));
+    stage_pass_cache(in->stage);
     *m = (struct manifest){.create = in->create,
                            .exact = in->exact,
                            .base = in->base,

@@ -1,28 +1,103 @@
 /* kv_sst.cc - see kv_sst.h.
  *
- * What the C API's rocksdb_sstfilewriter_create cannot set, 1 GiB of pages on 2 cores:
- *   invalidate_page_cache  is on there: the file leaves the page cache as it is written,
- *                          and a branch that was just imported was read back for its
- *                          first push at 0.4 GB/s from the disk in place of 4 from memory
- *   bytes_per_sync         is off there: all of the file waits for the disk at its end */
+ * RocksDB lays the files out, and kv_direct writes them, not its own file class: that one
+ * through the C API's rocksdb_sstfilewriter_create has invalidate_page_cache on, so that a
+ * branch that was just imported was read back for its first push at 0.4 GB/s from the disk in
+ * place of 4 from memory; and it has one way for all files. */
 #include "kv/kv_sst.h"
 
+#include "kv/kv_direct.h"
 #include "kv/kv_table.h"
 
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <new>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
+#include <string>
 
-struct sst_writer {
-    rocksdb::SstFileWriter pages, large; /* by the kind of index */
-    rocksdb::SstFileWriter *file;        /* which is being written */
-    struct sst_text said;
-    bool thrown; /* out of RocksDB, which then holds what its destructors free twice */
+namespace
+{
+
+/* A file of RocksDB's that kv_direct writes. */
+class File : public rocksdb::FSWritableFile
+{
+  public:
+    File(direct_writer *writer, std::string where) : to(writer), path(std::move(where))
+    {
+    }
+    ~File() override
+    {
+        (void)direct_close(to);
+    }
+    rocksdb::IOStatus Append(const rocksdb::Slice &data, const rocksdb::IOOptions &,
+                             rocksdb::IODebugContext *) override
+    {
+        return told(direct_append(to, data.data(), data.size()));
+    }
+    rocksdb::IOStatus Flush(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
+    {
+        return rocksdb::IOStatus::OK();
+    }
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
+    {
+        return told(direct_sync(to));
+    }
+    rocksdb::IOStatus Close(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
+    {
+        return told(direct_close(to));
+    }
+    uint64_t GetFileSize(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
+    {
+        return direct_size(to);
+    }
+
+    rocksdb::IOStatus told(int error) const
+    {
+        return error == 0
+                   ? rocksdb::IOStatus::OK()
+                   : rocksdb::IOStatus::IOError("While writing " + path, strerrordesc_np(error));
+    }
+
+  private:
+    direct_writer *to;
+    std::string path;
 };
+
+class Files : public rocksdb::FileSystemWrapper
+{
+  public:
+    explicit Files(direct_writer *writer)
+        : FileSystemWrapper(rocksdb::FileSystem::Default()), to(writer)
+    {
+    }
+    const char *Name() const override
+    {
+        return "zenith-kv-stage";
+    }
+    rocksdb::IOStatus NewWritableFile(const std::string &path, const rocksdb::FileOptions &,
+                                      std::unique_ptr<rocksdb::FSWritableFile> *out,
+                                      rocksdb::IODebugContext *) override
+    {
+        auto file = std::make_unique<File>(to, path);
+        const rocksdb::IOStatus status = file->told(direct_open(to, path.c_str(), past_cache));
+        if (status.ok())
+            *out = std::move(file);
+        return status;
+    }
+
+    bool past_cache = false; /* the next file */
+
+  private:
+    direct_writer *to;
+};
+
+} // namespace
 
 /* As in RocksDB's own c.cc, whose C API sets fewer of the options. */
 struct rocksdb_ingestexternalfileoptions_t {
@@ -32,18 +107,20 @@ struct rocksdb_ingestexternalfileoptions_t {
 static rocksdb::EnvOptions env_options()
 {
     rocksdb::EnvOptions env;
-    env.bytes_per_sync = KV_BYTES_PER_SYNC;
+    env.writable_file_max_buffer_size = 4096; /* kv_direct gathers */
     return env;
 }
 
-static rocksdb::Options file_options(int index_type)
+static rocksdb::Options file_options(int index_type, rocksdb::Env *env = rocksdb::Env::Default())
 {
     rocksdb::BlockBasedTableOptions table;
+    table.no_block_cache = true; /* nothing is read twice */
     table.block_size = KV_BLOCK_BYTES;
     table.checksum = static_cast<rocksdb::ChecksumType>(KV_BLOCK_CHECKSUM);
     table.format_version = KV_FORMAT_VERSION;
     table.index_type = static_cast<rocksdb::BlockBasedTableOptions::IndexType>(index_type);
     rocksdb::Options options;
+    options.env = env;
     options.compression = rocksdb::kNoCompression;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
     return options;
@@ -66,30 +143,49 @@ static const char *run(struct sst_text &said, bool &thrown, Step step) noexcept
     return said.of;
 }
 
+struct sst_writer {
+    explicit sst_writer(direct_writer *writer)
+        : files(std::make_shared<Files>(writer)), env(rocksdb::NewCompositeEnv(files)),
+          pages(env_options(), file_options(KV_INDEX_TYPE, env.get()), nullptr, false),
+          large(env_options(), file_options(KV_INDEX_TYPE_LARGE, env.get()), nullptr, false)
+    {
+    }
+    std::shared_ptr<Files> files;
+    std::unique_ptr<rocksdb::Env> env;
+    rocksdb::SstFileWriter pages, large;    /* by the kind of index */
+    rocksdb::SstFileWriter *file = nullptr; /* which is being written */
+    direct_writer *direct = nullptr;        /* outlives the files */
+    struct sst_text said = {""};
+    bool thrown = false; /* out of RocksDB, which then holds what its destructors free twice */
+};
+
 struct sst_writer *sst_writer_create(void)
 {
+    direct_writer *direct = direct_create();
+    if (direct == nullptr)
+        return nullptr;
     try {
-        const rocksdb::EnvOptions env = env_options();
-        return new sst_writer{{env, file_options(KV_INDEX_TYPE), nullptr, false},
-                              {env, file_options(KV_INDEX_TYPE_LARGE), nullptr, false},
-                              nullptr,
-                              {""},
-                              false};
+        auto *writer = new sst_writer(direct);
+        writer->direct = direct;
+        return writer;
     } catch (...) {
+        direct_destroy(direct);
         return nullptr;
     }
 }
 
 void sst_writer_destroy(struct sst_writer *writer)
 {
-    if (writer->thrown)
-        return; /* left as it is: RocksDB 7.8 frees some of it a second time */
-    delete writer;
+    direct_writer *direct = writer->direct;
+    if (!writer->thrown) /* else left as it is: RocksDB 7.8 frees some of it a second time */
+        delete writer;
+    direct_destroy(direct);
 }
 
-const char *sst_writer_open(struct sst_writer *writer, const char *path, int large)
+const char *sst_writer_open(struct sst_writer *writer, const char *path, int large, int past_cache)
 {
     writer->file = large != 0 ? &writer->large : &writer->pages;
+    writer->files->past_cache = past_cache != 0;
     return run(writer->said, writer->thrown, [&] { return writer->file->Open(path); });
 }
 

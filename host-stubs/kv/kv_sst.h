@@ -1,9 +1,9 @@
 /* kv_sst.h - writes one sorted file after the other, for RocksDB to take over.
- * Flow: kv_stage.c -> here.  RocksDB's own SstFileWriter, reached in C++ because its C
- * API leaves two settings out that matter here (kv_sst.cc).
+ * Flow: kv_stage.c -> here -> kv_direct.c.  RocksDB's own SstFileWriter, reached in C++ as its C
+ * API has no file system of one's own.
  * Errors are RocksDB's texts, in room that is there before it is needed: "" is success, for
  * engine_check.  No exception leaves.
- * Threads: one per writer. */
+ * Threads: one per writer (kv_direct.h). */
 #ifndef HOST_STUBS_KV_SST_H
 #define HOST_STUBS_KV_SST_H
 
@@ -26,9 +26,9 @@ struct sst_writer *sst_writer_create(void);
 void sst_writer_destroy(struct sst_writer *writer);
 
 /* open, put in strictly ascending order, finish; then again with the next file.  `large`: of
- * values of KV_LARGE_BYTES and more (kv_table.h).  What is returned is the writer's until its
- * next step; after a failure nothing but destroy is left. */
-const char *sst_writer_open(struct sst_writer *writer, const char *path, int large);
+ * values of KV_LARGE_BYTES and more (kv_table.h); `past_cache`: kv_direct.h.  What is returned is
+ * the writer's until its next step; after a failure nothing but destroy is left. */
+const char *sst_writer_open(struct sst_writer *writer, const char *path, int large, int past_cache);
 const char *sst_writer_put(struct sst_writer *writer, const char *key, size_t key_len,
                            const void *value, size_t len);
 const char *sst_writer_delete(struct sst_writer *writer, const char *key, size_t key_len);

@@ -6,6 +6,8 @@
  * files of one call may not overlap: records ascend over the stage, and the metadata,
  * which sorts before all records, is a file of its own.
  * A large value begins a file of another kind, which then takes what follows (kv_table.h).
+ * What is kept on the way (ingest_sync) is a long transfer: what follows goes past the page
+ * cache.  An import and an increment stay in it, as they are read next, by a push.
  * Durability: finishing a file syncs it; the engine syncs files and folders again when
  * it takes them.
  * On the disk a stage leaves what the engine needs for itself (RESERVE_COMMIT): a flush, which
@@ -33,6 +35,7 @@ struct stage {
     struct sst_writer *writer;
     uint64_t file_bytes; /* put into the file that is open; 0: none is */
     bool large;          /* it is one for large values */
+    bool past_cache;     /* so are the next ones written (kv_direct.h) */
 };
 
 /* Remove a stage's folder and the files in it; there are no folders in it. */
@@ -92,6 +95,7 @@ int stage_reopen(struct kv *kv, char *dir, size_t nfiles, struct stage **out, st
         s->nfiles += good;
     }
     s->unread = nfiles;
+    s->past_cache = true;
     if (!good) {
         stage_free(s);
         return error_memory(e);
@@ -146,8 +150,13 @@ static int file_open(struct stage *s, bool large, struct zs_error *e)
         return error_memory(e);
     s->nfiles++;
     s->large = large;
-    return engine_check(sst_writer_open(s->writer, files[s->nfiles - 1], large),
+    return engine_check(sst_writer_open(s->writer, files[s->nfiles - 1], large, s->past_cache),
                         "make a file for the incoming records", e);
+}
+
+void stage_pass_cache(struct stage *s)
+{
+    s->past_cache = true;
 }
 
 void stage_was_read(struct stage *s)

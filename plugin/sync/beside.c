@@ -1,7 +1,7 @@
 /* beside.c - see beside.h.  One slot that is handed over, and taken back when it is done. */
 #include "sync/beside.h"
 
-#include "sync/handoff.h"
+#include "base/handoff.h"
 
 #define LOOK_MS 250
 

@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/handoff.h"
 #include "model/lsn.h"
-#include "sync/handoff.h"
 #include "sync/staging.h"
 #include "wire/batch.h"
 

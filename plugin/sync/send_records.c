@@ -4,9 +4,9 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/handoff.h"
 #include "sync/answers.h"
 #include "sync/encoding.h"
-#include "sync/handoff.h"
 #include "sync/throttle.h"
 #include "wire/batch.h"
 

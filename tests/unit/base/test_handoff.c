@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "sync/handoff.h"
+#include "base/handoff.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -181,7 +181,7 @@ static void test_a_close_ends_a_thread_that_waits(void)
     handoff_close(NULL);
 }
 
-SUITE("sync/handoff",
+SUITE("base/handoff",
       {"all comes in order, whoever has the thread",
        test_all_comes_in_order_whoever_has_the_thread},
       {"slots and bytes are bounded", test_slots_and_bytes_are_bounded},

@@ -1,7 +1,8 @@
 /* handoff.h - a bounded queue of reused slots between two threads.
- * Flow: sync/send_records (a thread fills, the command's thread sends) and sync/intake (the
- * command's thread receives, a thread stores).  The slots themselves are the caller's, an
- * array that both sides index by the number given here.
+ * Flow: sync/send_records (a thread fills, the command's thread sends), sync/intake (the
+ * command's thread receives, a thread stores), sync/beside; a store of ours, too (kv_direct.c in
+ * host-stubs).  The slots themselves are the caller's, an array that both sides index by the
+ * number given here.
  *
  *     giver   room ──slot──> fill it ──> give            end: no more come
  *     taker   take ──slot──> use it  ──> done            in the order given
@@ -15,8 +16,8 @@
  * Threads: one giver, one taker, one of which runs in the thread that handoff_start makes and
  * the other in the opener's; open, start and close by the opener.  The thread takes no
  * signals: those are the host's. */
-#ifndef ZS_SYNC_HANDOFF_H
-#define ZS_SYNC_HANDOFF_H
+#ifndef ZS_BASE_HANDOFF_H
+#define ZS_BASE_HANDOFF_H
 
 #include <stdbool.h>
 #include <zenith-sync/types.h>

@@ -1,7 +1,7 @@
 /* handoff.c - see handoff.h.
  * Slots go round: the n-th that is given is slot n mod slots.  One lock and one condition, for
  * a handful of changes per MiB. */
-#include "sync/handoff.h"
+#include "base/handoff.h"
 
 #include "base/clock.h"
 #include "base/error.h"
