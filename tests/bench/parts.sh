@@ -9,7 +9,7 @@
 # several times the cluster may be slower than one that has rested (README.md), and nobody is
 # always last.  The disk is touched before; each rival after a round's first finds in `there`
 # what the one before it wrote and removed.
-CONTENDERS=(push pull basebackup basebackup_plain rsync cp write)
+CONTENDERS=(push pull basebackup basebackup_plain rsync cp write write_direct)
 part_first() {
     local size=$1 round i touched
     quietly z A push main B:pulled
@@ -46,6 +46,7 @@ one_first() {
     rsync) timed "$key" copy_rsync ;;
     cp) timed "$key" copy_cp ;;
     write) timed "$key" one_write ;;
+    write_direct) timed "$key" one_write oflag=direct ;;
     esac
     gone basebackup plain rsync cp write
 }

@@ -60,6 +60,7 @@ by_size() {
     line "\`rsync -a\`, sync" first rsync push
     line "\`cp -r\`, sync" first cp push
     line "one durable sequential write" first write push
+    line "the same, past the page cache" first write_direct push
     line "**first pull**" first pull push
     for percent in $PERCENTS; do
         line "**push of $percent % changed**" increments "$percent.push"

@@ -47,5 +47,6 @@ copy_rsync() {
         sync -f "$WORK/there"
 }
 copy_cp() { cp -r "$PG_ROOT/src" "$WORK/there/cp" && sync -f "$WORK/there"; }
-one_write() { dd if="$WORK/bytes" of="$WORK/there/write" bs=1M conv=fsync status=none; }
+# one_write [oflag=direct]: past the page cache it is the disk alone, for which no copy is made.
+one_write() { dd if="$WORK/bytes" of="$WORK/there/write" bs=1M conv=fsync status=none "$@"; }
 gone() { (cd "$WORK/there" && rm -rf "$@") && sync -f "$WORK"; }
