@@ -145,10 +145,9 @@ static bool file_holds(const char *path, uint64_t total)
 static int descriptors(void)
 {
     int n = 0;
-    DIR *d = opendir("/proc/self/fd");
+    CLEANUP(folder_close) DIR *d = opendir("/proc/self/fd");
     while (d != NULL && readdir(d) != NULL) // NOLINT(concurrency-mt-unsafe)
         n++;
-    (void)closedir(d);
     return n;
 }
 
@@ -307,7 +306,7 @@ static void test_a_file_can_be_given_up(void)
  * not from there on, nor one that goes on after a cut. */
 static void test_a_stage_passes_the_cache_once_it_is_kept(void)
 {
-    enum { MANY = 400 }; /* 3 pieces and more */
+    static const uint32_t many = 400; /* 3 pieces and more */
     const struct zs_ingest_spec spec = {.struct_size = sizeof spec,
                                         .flags = ZS_INGEST_CREATE,
                                         .branch = "main",
@@ -324,14 +323,14 @@ static void test_a_stage_passes_the_cache_once_it_is_kept(void)
         return;
     }
     watch(NULL);
-    write_pages(kv_store(f.kv), "imported", 0, MANY, 1, BULK);
+    write_pages(kv_store(f.kv), "imported", 0, many, 1, BULK);
     CU_ASSERT(direct_writes == 0 && writes > 3);
 
     ASSERT_OK(ingest_begin(kv_store(f.kv), &spec, &in, &e));
-    ASSERT_OK(put_pages(&in, 0, MANY, 1, &e));
+    ASSERT_OK(put_pages(&in, 0, many, 1, &e));
     ASSERT_OK(ingest_sync(&in, "t", 1, &synced, &e));
     CU_ASSERT(synced && direct_writes == 0);
-    ASSERT_OK(put_pages(&in, MANY, 2 * MANY, 1, &e));
+    ASSERT_OK(put_pages(&in, many, 2 * many, 1, &e));
     ASSERT_OK(ingest_sync(&in, "t", 1, &synced, &e));
     CU_ASSERT(direct_writes == 3);
     ingest_close(&in);
@@ -341,14 +340,14 @@ static void test_a_stage_passes_the_cache_once_it_is_kept(void)
     uint8_t token[8];
     uint64_t token_bytes = sizeof token;
     ASSERT_OK(ingest_resume(kv_store(f.kv), "main", token, &token_bytes, &in, &e));
-    ASSERT_OK(put_pages(&in, 2 * MANY, 3 * MANY, 1, &e));
+    ASSERT_OK(put_pages(&in, 2 * many, 3 * many, 1, &e));
     ASSERT_OK(commit_at(&in, 1, &e));
     CU_ASSERT(direct_writes == 3);
     ingest_close(&in);
 
     struct snapshot s = {0};
     ASSERT_OK(snapshot_open(kv_store(f.kv), "main", &s, &e));
-    CU_ASSERT(read_all(&s, 0, 1, &sum) == 3 * MANY);
+    CU_ASSERT(read_all(&s, 0, 1, &sum) == 3 * many);
     snapshot_close(&s);
     fixture_close(&f);
 }
