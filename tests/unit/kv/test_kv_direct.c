@@ -347,7 +347,7 @@ static void test_a_stage_passes_the_cache_once_it_is_kept(void)
 
     struct snapshot s = {0};
     ASSERT_OK(snapshot_open(kv_store(f.kv), "main", &s, &e));
-    CU_ASSERT(read_all(&s, 0, 1, &sum) == 3 * many);
+    CU_ASSERT(read_all(&s, 0, 1, &sum) == (uint64_t)3 * many);
     snapshot_close(&s);
     fixture_close(&f);
 }
