@@ -51,8 +51,7 @@ disk_state() {
     awk '$1 ~ /^(Dirty|Writeback):$/ {print $1, int($2 / 1024)}' /proc/meminfo
 }
 # settle: until what earlier steps left has been written, and what they removed been discarded:
-# a file system does some of it after a sync has returned.  5 s at most.  Then memory is touched,
-# once or so many TIMES.
+# a file system does some of it after a sync has returned.  5 s at most.
 settle() {
     local until=$((SECONDS + 5)) before now
     sync -f "$WORK"
@@ -62,15 +61,15 @@ settle() {
         sleep 0.5
         now=$(disk_state)
     done
-    touch_memory "${1:-1}"
 }
 
 # touch_memory TIMES: as much as the cluster has, and a quarter more, is taken and given back, so
 # that whoever copies it next into the page cache finds memory that is there: a virtual machine may
 # have given it back to its host, and the first to touch it then waits (4.5 s for 1.5 GB in place
-# of 0.3).
+# of 0.3).  Not before an increment: the machine gives that memory back again meanwhile, and for
+# that time all that it does takes three times as long.
 touch_memory() {
-    local bytes=$((${BYTES:-0} * 5 * $1 / 4)) free
+    local bytes=$((${BYTES:-0} * 5 * ${1:-1} / 4)) free
     free=$(df --output=avail -B 1 /dev/shm 2>/dev/null | tail -n 1)
     [ "$bytes" -lt "${free:-0}" ] || return 0
     head -c "$bytes" /dev/zero >"/dev/shm/zenith-sync.$$"
@@ -82,7 +81,7 @@ touch_memory() {
 touch_disk() {
     local times=${2:-1}
     while [ $((times--)) -gt 0 ]; do cat "$WORK/bytes"; done >"$1/.touch"
-    sync "$1/.touch" && rm "$1/.touch" && settle "${2:-1}"
+    sync "$1/.touch" && rm "$1/.touch" && settle && touch_memory "${2:-1}"
 }
 
 # ---- memory -------------------------------------------------------------------------------

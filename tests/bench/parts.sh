@@ -38,7 +38,7 @@ one_first() {
         return
         ;;
     esac
-    if [ -n "$touched" ]; then settle; else touch_disk "$WORK/there"; fi
+    if [ -n "$touched" ]; then settle && touch_memory; else touch_disk "$WORK/there"; fi
     touched=1
     case $2 in
     basebackup) with_server timed "$key" basebackup ;;
