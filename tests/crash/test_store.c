@@ -12,7 +12,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define PAGES 40u
+#define PAGES      40u
+#define MORE_PAGES 300u /* two pieces for the disk and more (kv_direct.h) */
 
 /* A writer that RocksDB threw an exception out of is left (kv_sst.cc). */
 const char *__lsan_default_suppressions(void);
@@ -22,7 +23,8 @@ const char *__lsan_default_suppressions(void)
 }
 
 /* In which step of an ingest memory runs out. */
-enum step { PUT, SYNC };
+enum step { PUT, SYNC, MORE };
+static const char *const steps[] = {"put", "sync", "put more, past the page cache"};
 
 static int run_step(struct ingest *in, enum step step, enum step failing, uint64_t n,
                     struct zs_error *e)
@@ -30,7 +32,18 @@ static int run_step(struct ingest *in, enum step step, enum step failing, uint64
     bool synced = false;
     if (step == failing)
         alloc_fail_thread(n, UINT_MAX);
-    int rc = step == PUT ? put_pages(in, 0, PAGES, 1, e) : ingest_sync(in, "t", 1, &synced, e);
+    int rc = ZS_FAIL;
+    switch (step) {
+    case PUT:
+        rc = put_pages(in, 0, PAGES, 1, e);
+        break;
+    case SYNC:
+        rc = ingest_sync(in, "t", 1, &synced, e);
+        break;
+    case MORE:
+        rc = put_pages(in, PAGES, PAGES + MORE_PAGES, 1, e);
+        break;
+    }
     if (step == failing && alloc_failed() && rc != ZS_OK)
         CU_ASSERT_STRING_EQUAL(e->sqlstate, ZS_OUT_OF_MEMORY);
     return rc;
@@ -51,9 +64,11 @@ static bool ingest_without_memory(struct fixture *f, enum step failing, uint64_t
     int rc = run_step(&in, PUT, failing, n, &e);
     if (rc == ZS_OK)
         rc = run_step(&in, SYNC, failing, n, &e);
+    if (rc == ZS_OK)
+        rc = run_step(&in, MORE, failing, n, &e);
     if (rc == ZS_OK) {
         ASSERT_OK(commit_at(&in, 1, &e));
-        check_branch(kv_store(f->kv), "main", PAGES);
+        check_branch(kv_store(f->kv), "main", PAGES + MORE_PAGES);
     }
     ingest_close(&in);
     if (rc == ZS_OK)
@@ -65,13 +80,13 @@ static bool ingest_without_memory(struct fixture *f, enum step failing, uint64_t
 
 static void test_an_ingest(void)
 {
-    for (enum step failing = PUT; failing <= SYNC; failing++) {
+    for (enum step failing = PUT; failing <= MORE; failing++) {
         struct fixture f = fixture_open();
         uint64_t n = 1;
         while (!ingest_without_memory(&f, failing, n))
             n += 1 + n / 32; /* most of these are alike */
-        (void)printf("%s: all from the n-th of some %llu allocations failed\n",
-                     failing == PUT ? "put" : "sync", (unsigned long long)n);
+        (void)printf("%s: all from the n-th of some %llu allocations failed\n", steps[failing],
+                     (unsigned long long)n);
         CU_ASSERT(n > 1);
         fixture_close(&f);
     }
@@ -89,7 +104,7 @@ static void file_make(const char *path, bool damaged)
     char key[KV_RECORD_KEY];
     struct sst_writer *w = sst_writer_create();
     CU_ASSERT_PTR_NOT_NULL_FATAL(w);
-    ASSERT_TEXT(sst_writer_open(w, path, 0), "");
+    ASSERT_TEXT(sst_writer_open(w, path, 0, 0), "");
     for (uint32_t i = 0; i < PAGES; i++) {
         struct zs_record r = page_of(i, 1, value, PAGE);
         kv_key_record(key, 1, r.key, r.lsn, r.kind);
