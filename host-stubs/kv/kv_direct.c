@@ -108,12 +108,18 @@ static void thread_start(struct direct_writer *w)
     w->handoff = NULL;
 }
 
+/* What ended the thread; only that does. */
+static int thread_failure(const struct direct_writer *w)
+{
+    return w->failed != 0 ? w->failed : EIO;
+}
+
 static int piece_open(struct direct_writer *w)
 {
     struct zs_error e = {0};
     w->slot = 0;
     if (w->handoff != NULL && handoff_room(w->handoff, -1, &w->slot, &e) != HANDOFF_SLOT)
-        return w->failed;
+        return thread_failure(w);
     struct piece *p = &w->pieces[w->slot];
     if (p->bytes == NULL)
         p->bytes = aligned_alloc(ALIGNMENT, DIRECT_PIECE_BYTES);
@@ -142,7 +148,7 @@ static int rest(struct direct_writer *w)
     struct zs_error e = {0};
     if (w->handoff == NULL || handoff_rest(w->handoff, -1, &e) == HANDOFF_SLOT)
         return 0;
-    return w->failed;
+    return thread_failure(w);
 }
 
 /* ---- files ------------------------------------------------------------------------------- */
