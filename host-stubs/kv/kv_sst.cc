@@ -24,6 +24,12 @@
 namespace
 {
 
+rocksdb::IOStatus as_status(int error, const std::string &path)
+{
+    return error == 0 ? rocksdb::IOStatus::OK()
+                      : rocksdb::IOStatus::IOError("While writing " + path, strerrordesc_np(error));
+} // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the status has what it made for its text
+
 /* A file of RocksDB's that kv_direct writes. */
 class File : public rocksdb::FSWritableFile
 {
@@ -38,7 +44,7 @@ class File : public rocksdb::FSWritableFile
     rocksdb::IOStatus Append(const rocksdb::Slice &data, const rocksdb::IOOptions &,
                              rocksdb::IODebugContext *) override
     {
-        return told(direct_append(to, data.data(), data.size()));
+        return as_status(direct_append(to, data.data(), data.size()), path);
     }
     rocksdb::IOStatus Flush(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
     {
@@ -46,22 +52,15 @@ class File : public rocksdb::FSWritableFile
     }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
     {
-        return told(direct_sync(to));
+        return as_status(direct_sync(to), path);
     }
     rocksdb::IOStatus Close(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
     {
-        return told(direct_close(to));
+        return as_status(direct_close(to), path);
     }
     uint64_t GetFileSize(const rocksdb::IOOptions &, rocksdb::IODebugContext *) override
     {
         return direct_size(to);
-    }
-
-    rocksdb::IOStatus told(int error) const
-    {
-        return error == 0
-                   ? rocksdb::IOStatus::OK()
-                   : rocksdb::IOStatus::IOError("While writing " + path, strerrordesc_np(error));
     }
 
   private:
@@ -84,11 +83,10 @@ class Files : public rocksdb::FileSystemWrapper
                                       std::unique_ptr<rocksdb::FSWritableFile> *out,
                                       rocksdb::IODebugContext *) override
     {
-        auto file = std::make_unique<File>(to, path);
-        const rocksdb::IOStatus status = file->told(direct_open(to, path.c_str(), past_cache));
-        if (status.ok())
-            *out = std::move(file);
-        return status;
+        const int error = direct_open(to, path.c_str(), past_cache);
+        if (error == 0)
+            *out = std::make_unique<File>(to, path);
+        return as_status(error, path);
     }
 
     bool past_cache = false; /* the next file */
