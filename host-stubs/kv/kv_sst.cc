@@ -30,16 +30,12 @@ rocksdb::IOStatus as_status(int error, const std::string &path)
                       : rocksdb::IOStatus::IOError("While writing " + path, strerrordesc_np(error));
 } // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the status has what it made for its text
 
-/* A file of RocksDB's that kv_direct writes. */
-class File : public rocksdb::FSWritableFile
+/* A file of RocksDB's that kv_direct writes.  One that is not ended, direct_destroy closes. */
+class DirectFile : public rocksdb::FSWritableFile
 {
   public:
-    File(direct_writer *writer, std::string where) : to(writer), path(std::move(where))
+    DirectFile(direct_writer *writer, std::string where) : to(writer), path(std::move(where))
     {
-    }
-    ~File() override
-    {
-        (void)direct_close(to);
     }
     rocksdb::IOStatus Append(const rocksdb::Slice &data, const rocksdb::IOOptions &,
                              rocksdb::IODebugContext *) override
@@ -68,10 +64,10 @@ class File : public rocksdb::FSWritableFile
     std::string path;
 };
 
-class Files : public rocksdb::FileSystemWrapper
+class DirectFiles : public rocksdb::FileSystemWrapper
 {
   public:
-    explicit Files(direct_writer *writer)
+    explicit DirectFiles(direct_writer *writer)
         : FileSystemWrapper(rocksdb::FileSystem::Default()), to(writer)
     {
     }
@@ -85,7 +81,7 @@ class Files : public rocksdb::FileSystemWrapper
     {
         const int error = direct_open(to, path.c_str(), past_cache);
         if (error == 0)
-            *out = std::make_unique<File>(to, path);
+            *out = std::make_unique<DirectFile>(to, path);
         return as_status(error, path);
     }
 
@@ -143,12 +139,12 @@ static const char *run(struct sst_text &said, bool &thrown, Step step) noexcept
 
 struct sst_writer {
     explicit sst_writer(direct_writer *writer)
-        : files(std::make_shared<Files>(writer)), env(rocksdb::NewCompositeEnv(files)),
+        : files(std::make_shared<DirectFiles>(writer)), env(rocksdb::NewCompositeEnv(files)),
           pages(env_options(), file_options(KV_INDEX_TYPE, env.get()), nullptr, false),
           large(env_options(), file_options(KV_INDEX_TYPE_LARGE, env.get()), nullptr, false)
     {
     }
-    std::shared_ptr<Files> files;
+    std::shared_ptr<DirectFiles> files;
     std::unique_ptr<rocksdb::Env> env;
     rocksdb::SstFileWriter pages, large;    /* by the kind of index */
     rocksdb::SstFileWriter *file = nullptr; /* which is being written */

@@ -352,9 +352,52 @@ static void test_a_stage_passes_the_cache_once_it_is_kept(void)
     fixture_close(&f);
 }
 
+/* Through the engine, which lays the files out. */
+static void test_a_stage_says_what_the_disk_said(void)
+{
+    static const uint32_t many = 400; /* three pieces, and the file's end */
+    static const struct {
+        struct fault fault;
+        const char *sqlstate;
+    } cases[] = {
+        {{.nth = 1, .error = ENOSPC}, ZS_DISK_FULL}, {{.nth = 3, .error = ENOSPC}, ZS_DISK_FULL},
+        {{.nth = 4, .error = ENOSPC}, ZS_DISK_FULL}, {{.nth = 4, .error = EIO}, ZS_IO_ERROR},
+        {{.sync_error = ENOSPC}, ZS_DISK_FULL},      {{.sync_error = EIO}, ZS_IO_ERROR},
+        {{.nth = 5, .error = ENOSPC}, ZS_DISK_FULL}, {{.nth = 7, .error = EIO}, ZS_IO_ERROR},
+        {{.nth = 8, .error = ENOSPC}, ZS_DISK_FULL},
+    };
+    const struct zs_ingest_spec spec = {.struct_size = sizeof spec,
+                                        .flags = ZS_INGEST_CREATE,
+                                        .branch = "main",
+                                        .target_lsn = 1,
+                                        .expected_bytes = BULK};
+    struct fixture f = fixture_open();
+    int before = descriptors();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zs_error e = {0};
+        struct ingest in = {0};
+        bool synced = false;
+        ASSERT_OK(ingest_begin(kv_store(f.kv), &spec, &in, &e));
+        watch(&cases[i].fault);
+        int rc = ZS_OK;
+        for (uint32_t part = 0; part < 2 && rc == ZS_OK; part++) { /* the second past the cache */
+            rc = put_pages(&in, part * many, (part + 1) * many, 1, &e);
+            if (rc == ZS_OK)
+                rc = ingest_sync(&in, "t", 1, &synced, &e);
+        }
+        watch(NULL);
+        ASSERT_FAILS(rc, cases[i].sqlstate);
+        ingest_close(&in);
+        (void)store_stage_drop(kv_store(f.kv), "main", &e);
+    }
+    CU_ASSERT(descriptors() == before);
+    fixture_close(&f);
+}
+
 SUITE("kv/direct", {"files hold what was appended", test_files_hold_what_was_appended},
       {"whole pieces pass the cache, in a thread", test_whole_pieces_pass_the_cache_in_a_thread},
       {"what can be gone round is", test_what_can_be_gone_round_is},
       {"no failure is lost", test_no_failure_is_lost},
       {"a file can be given up", test_a_file_can_be_given_up},
-      {"a stage passes the cache once it is kept", test_a_stage_passes_the_cache_once_it_is_kept})
+      {"a stage passes the cache once it is kept", test_a_stage_passes_the_cache_once_it_is_kept},
+      {"a stage says what the disk said", test_a_stage_says_what_the_disk_said})
