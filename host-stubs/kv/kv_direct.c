@@ -10,14 +10,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#define ALIGNMENT 4096 /* what O_DIRECT asks of an address, at most */
-
-struct piece {
-    char *bytes; /* NULL: not yet */
-    off_t at;
-};
+#define HUGE_PAGE ((size_t)2 << 20) /* aligned for O_DIRECT, too, which asks for 4096 at most */
 
 struct direct_writer {
     int fd; /* -1: no file is open */
@@ -29,7 +25,8 @@ struct direct_writer {
     size_t filled;
     int failed;              /* the thread's errno; ordered by the handoff */
     struct handoff *handoff; /* NULL: no thread */
-    struct piece pieces[DIRECT_PIECES];
+    char *pieces;            /* NULL: not yet */
+    off_t at[DIRECT_PIECES]; /* where each belongs */
 };
 
 struct direct_writer *direct_create(void)
@@ -38,6 +35,11 @@ struct direct_writer *direct_create(void)
     if (w != NULL)
         w->fd = -1;
     return w;
+}
+
+static char *piece_bytes(const struct direct_writer *w, uint32_t slot)
+{
+    return w->pieces + slot * DIRECT_PIECE_BYTES;
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -74,11 +76,12 @@ static int bytes_write(struct direct_writer *w, const char *bytes, size_t n, off
     return 0;
 }
 
-static int piece_write(struct direct_writer *w, const struct piece *p)
+static int piece_write(struct direct_writer *w, uint32_t slot)
 {
-    int error = bytes_write(w, p->bytes, DIRECT_PIECE_BYTES, p->at);
+    off_t at = w->at[slot];
+    int error = bytes_write(w, piece_bytes(w, slot), DIRECT_PIECE_BYTES, at);
     if (error == 0 && !w->direct) /* a hint: what it fails with, the sync tells */
-        (void)sync_file_range(w->fd, p->at, (off_t)DIRECT_PIECE_BYTES, SYNC_FILE_RANGE_WRITE);
+        (void)sync_file_range(w->fd, at, (off_t)DIRECT_PIECE_BYTES, SYNC_FILE_RANGE_WRITE);
     return error;
 }
 
@@ -88,7 +91,7 @@ static int write_pieces(void *context, struct handoff *h, struct zs_error *e)
     uint32_t i = 0;
     enum handoff_got got = HANDOFF_SLOT;
     while ((got = handoff_take(h, -1, &i, e)) == HANDOFF_SLOT) {
-        w->failed = piece_write(w, &w->pieces[i]);
+        w->failed = piece_write(w, i);
         if (w->failed != 0)
             return error_errno(e, w->failed, "could not write a file");
         handoff_done(h);
@@ -114,18 +117,29 @@ static int thread_failure(const struct direct_writer *w)
     return w->failed != 0 ? w->failed : EIO;
 }
 
+/* In huge pages where there are any: in small ones a piece is 256 stretches of memory, more than one
+ * request to a disk takes (254 of virtio here), and in huge ones it is one.  1.5 GB written so, from
+ * 4 KiB pages 0.96 s, from huge ones 0.71. */
+static bool pieces_have(struct direct_writer *w)
+{
+    size_t all = DIRECT_PIECES * DIRECT_PIECE_BYTES;
+    if (w->pieces != NULL)
+        return true;
+    w->pieces = aligned_alloc(HUGE_PAGE, all);
+    if (w->pieces != NULL)
+        (void)madvise(w->pieces, all, MADV_HUGEPAGE);
+    return w->pieces != NULL;
+}
+
 static int piece_open(struct direct_writer *w)
 {
     struct zs_error e = {0};
     w->slot = 0;
     if (w->handoff != NULL && handoff_room(w->handoff, -1, &w->slot, &e) != HANDOFF_SLOT)
         return thread_failure(w);
-    struct piece *p = &w->pieces[w->slot];
-    if (p->bytes == NULL)
-        p->bytes = aligned_alloc(ALIGNMENT, DIRECT_PIECE_BYTES);
-    if (p->bytes == NULL)
+    if (!pieces_have(w))
         return ENOMEM;
-    p->at = (off_t)w->size;
+    w->at[w->slot] = (off_t)w->size;
     w->filled = 0;
     w->filling = true;
     return 0;
@@ -138,7 +152,7 @@ static int piece_end(struct direct_writer *w)
     if (w->past_cache && w->handoff == NULL)
         thread_start(w); /* slot 0 is the first that is given */
     if (w->handoff == NULL)
-        return piece_write(w, &w->pieces[w->slot]);
+        return piece_write(w, w->slot);
     handoff_give(w->handoff, DIRECT_PIECE_BYTES);
     return 0;
 }
@@ -176,7 +190,7 @@ int direct_append(struct direct_writer *w, const void *data, size_t n)
             return error;
         size_t room = DIRECT_PIECE_BYTES - w->filled;
         size_t part = n < room ? n : room;
-        memcpy(w->pieces[w->slot].bytes + w->filled, from, part);
+        memcpy(piece_bytes(w, w->slot) + w->filled, from, part);
         w->filled += part;
         w->size += part;
         from += part;
@@ -194,7 +208,7 @@ int direct_sync(struct direct_writer *w)
     if (error == 0 && w->direct)
         direct_switch(w, false);
     if (error == 0 && w->filling)
-        error = bytes_write(w, w->pieces[w->slot].bytes, w->filled, w->pieces[w->slot].at);
+        error = bytes_write(w, piece_bytes(w, w->slot), w->filled, w->at[w->slot]);
     if (error == 0 && fdatasync(w->fd) != 0)
         error = errno;
     return error;
@@ -222,7 +236,6 @@ void direct_destroy(struct direct_writer *w)
     handoff_close(w->handoff);
     if (w->fd >= 0)
         (void)close(w->fd);
-    for (unsigned i = 0; i < DIRECT_PIECES; i++)
-        free(w->pieces[i].bytes);
+    free(w->pieces);
     free(w);
 }

@@ -15,7 +15,8 @@
  *     piece, so that a sync at the end is short.
  *   - A failure is told by the call that meets it or by one of those that follow, sync at the
  *     latest; then nothing but close and destroy is left.
- *   - Memory: one piece; past the cache DIRECT_PIECES of them.  They are kept for the next file.
+ *   - Memory: two pieces, a huge page; past the cache DIRECT_PIECES of them.  They are kept for the
+ *     next file.
  * Why: a first push of 1.5 GB took 2.7 s of CPU, half a second of it for copies into the page
  * cache, and where a virtual machine had given its free memory back to its host it waited for
  * that memory, too: 2.2 s (median of 8) in place of 1.4.
