@@ -117,9 +117,9 @@ static int thread_failure(const struct direct_writer *w)
     return w->failed != 0 ? w->failed : EIO;
 }
 
-/* In huge pages where there are any: in small ones a piece is 256 stretches of memory, more than one
- * request to a disk takes (254 of virtio here), and in huge ones it is one.  1.5 GB written so, from
- * 4 KiB pages 0.96 s, from huge ones 0.71. */
+/* In huge pages where there are any: in small ones a piece is 256 stretches of memory, more than
+ * one request to a disk takes (254 of virtio here), and in huge ones it is one.  1.5 GB written so,
+ * from 4 KiB pages 0.96 s, from huge ones 0.71. */
 static bool pieces_have(struct direct_writer *w)
 {
     size_t all = DIRECT_PIECES * DIRECT_PIECE_BYTES;

@@ -347,6 +347,33 @@ static void test_an_error_while_a_message_goes_out(void)
     odd_close(&t);
 }
 
+/* It hangs up instead, and what it had said before is told; if it had not, that the line is lost.
+ */
+static void test_a_far_side_that_hangs_up_in_a_message(void)
+{
+    static char mine[ZS_MESSAGE_MAX];
+    static const struct {
+        struct pg_script script;
+        const char *sqlstate;
+    } cases[] = {
+        {{ERROR(ERROR_OF("\30", "22023")), NULL, 0, true}, "22023"},
+        {{BYTES(COPY), NULL, 0, true}, ZS_CONNECTION_LOST},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct odd t;
+        struct zs_error e;
+        int rc = odd_start(&t, PG_PEER_SCRIPT, &cases[i].script, &e) ? ZS_OK : ZS_FAIL;
+        for (int n = 0; n < 100 && rc == ZS_OK; n++)
+            rc = t.ch.send(t.ch.self, mine, sizeof mine, &e);
+        ASSERT_FAILS(rc, cases[i].sqlstate);
+        CU_ASSERT(e.message[0] != '\0');
+        struct zs_error again = {0};
+        CU_ASSERT(t.ch.send(t.ch.self, mine, sizeof mine, &again) == ZS_FAIL);
+        ASSERT_TEXT(again.message, e.message); /* it stays so */
+        odd_close(&t);
+    }
+}
+
 /* ---- before the copy --------------------------------------------------------------------- */
 
 static void test_a_far_side_that_hangs_up(void)
@@ -477,6 +504,8 @@ SUITE("contract/transport_odd", {"a copy ends in odd ways", test_a_copy_ends_in_
       {"a far side that sends and does not read is refused",
        test_a_far_side_that_sends_and_does_not_read},
       {"an error arrives while a message goes out", test_an_error_while_a_message_goes_out},
+      {"a far side that hangs up while a message goes out",
+       test_a_far_side_that_hangs_up_in_a_message},
       {"a far side that hangs up in place of the copy", test_a_far_side_that_hangs_up},
       {"a login that does not end is refused", test_a_login_that_does_not_end},
       {"a command larger than any buffer arrives", test_a_command_larger_than_any_buffer},

@@ -15,11 +15,12 @@
  * A sender looks for incoming messages before each message of its own: that is how an
  * ErrorResponse reaches a side that only sends.
  *
- * Memory: one outgoing and one incoming message in libpq's buffers (which grow in powers
- * of two), one handed out and those that are kept, and the inbox. */
+ * Memory: one incoming message in libpq's buffer, and under TLS an outgoing one (buffers grow in
+ * powers of two), one handed out and those that are kept, and the inbox. */
 #include "transport/libpq/channel.h"
 
 #include "base/error.h"
+#include "transport/libpq/copy_data.h"
 #include "transport/libpq/far_error.h"
 #include "transport/libpq/inbox.h"
 #include "transport/libpq/socket_bytes.h"
@@ -253,15 +254,43 @@ static int overrun(struct channel *c, struct zs_error *e)
     return fail(c, e);
 }
 
-/* Until libpq's buffer is empty, so that it never holds more than one message. */
-static int flush(struct channel *c, struct zs_error *e)
+static int command_over(struct channel *c, struct zs_error *e)
+{
+    far_error_lost("The far server has ended the command.", c->far, e);
+    return fail(c, e);
+}
+
+/* The socket takes no more, of which what it still holds may say more than errno. */
+static int send_failed(struct channel *c, int error, struct zs_error *e)
+{
+    TRY(look_in(c, e));
+    if (c->over)
+        return command_over(c, e);
+    far_error_lost(strerrordesc_np(error), c->far, e);
+    return fail(c, e);
+}
+
+/* What the socket takes now, of a message that is sent directly or of what libpq holds. */
+static int send_some(struct channel *c, struct copy_data *direct, bool *all, struct zs_error *e)
+{
+    if (direct == NULL) {
+        int left = PQflush(c->conn);
+        *all = left == 0;
+        return left < 0 ? lost(c, e) : ZS_OK;
+    }
+    int rc = copy_data_send(direct, PQsocket(c->conn));
+    *all = rc == 0;
+    return rc == 0 || rc == COPY_DATA_BLOCKED ? ZS_OK : send_failed(c, rc, e);
+}
+
+/* Until all is sent, so that libpq never holds more than one message, and none while one is sent
+ * directly. */
+static int flush(struct channel *c, struct copy_data *direct, struct zs_error *e)
 {
     for (;;) {
-        int left = PQflush(c->conn);
-        bool ready;
-        if (left < 0)
-            return lost(c, e);
-        if (left == 0)
+        bool all, ready;
+        TRY(send_some(c, direct, &all, e));
+        if (all)
             return ZS_OK;
         TRY(file_messages(c, e)); /* libpq reads when it cannot write */
         if (c->inbox.bytes > inbox_max && !c->receiving)
@@ -286,9 +315,11 @@ static int send_locked(struct channel *c, const void *msg, uint64_t len, struct 
                          (unsigned long long)len, c->finished ? " after the last" : "");
     if (c->inbox.bytes < INBOX_AHEAD && !c->ended)
         TRY(look_in(c, e));
-    if (c->over) {
-        far_error_lost("The far server has ended the command.", c->far, e);
-        return fail(c, e);
+    if (c->over)
+        return command_over(c, e);
+    if (copy_data_fits(c->conn, len)) {
+        struct copy_data direct = copy_data_begin(msg, len);
+        return flush(c, &direct, e);
     }
     int put = PQputCopyData(c->conn, msg, (int)len);
     if (put < 0)
@@ -297,7 +328,7 @@ static int send_locked(struct channel *c, const void *msg, uint64_t len, struct 
         error_memory(e);
         return fail(c, e);
     }
-    return flush(c, e);
+    return flush(c, NULL, e);
 }
 
 static int32_t channel_send(void *self, const void *msg, uint64_t len, struct zs_error *e)
@@ -318,7 +349,7 @@ static int finish_locked(struct channel *c, struct zs_error *e)
     c->finished = true;
     if (PQputCopyEnd(c->conn, NULL) <= 0)
         return lost(c, e);
-    return flush(c, e);
+    return flush(c, NULL, e);
 }
 
 static int32_t channel_finish(void *self, struct zs_error *e)
