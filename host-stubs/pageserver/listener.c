@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/loopback.h"
 #include "pageserver/reply.h"
 #include "pageserver/server.h"
 #include "pageserver/session.h"
@@ -151,6 +152,7 @@ static void tune_tcp(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         (void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof on);
+    loopback_tune(fd);
 }
 
 static void accept_one(struct server *s, int listening, bool is_local)

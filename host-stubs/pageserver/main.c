@@ -57,8 +57,18 @@ static void scrub_environment(void)
 
 /* glibc raises the size from which memory is mapped, and given back when freed, to whatever was
  * freed last; values of 8 MiB that pass through several threads then stay in each thread's
- * arena (290 MiB after a push of 38 of them, and 25 with this).  Batches stay below it. */
+ * arena (290 MiB after a push of 38 of them, and 25 with this).  Batches stay below it, and as
+ * much is kept of an arena's end when it is freed: else a pull, for whose every batch libpq asks
+ * malloc, has each one's pages zeroed by the kernel anew (1.5 GB: 1.44 s in place of 1.15). */
 #define MAPPED_FROM_BYTES (2 << 20)
+
+static void tell_malloc(void)
+{
+    // NOLINTBEGIN(concurrency-mt-unsafe): before any thread
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, MAPPED_FROM_BYTES);
+    // NOLINTEND(concurrency-mt-unsafe)
+}
 
 /* ---- init and user -------------------------------------------------------------------- */
 
@@ -190,7 +200,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return printed(status);
     (void)umask(077);
-    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES); // NOLINT(concurrency-mt-unsafe): one thread
+    tell_malloc();
     scrub_environment();
     switch (o.verb) {
     case VERB_INIT:

@@ -9,6 +9,7 @@
 #include "sync/staging.h"
 #include "wire/batch.h"
 
+#include <sched.h>
 #include <string.h>
 
 /* A batch on its way; the reader's views are of `kept` or of `copy`. */
@@ -35,13 +36,22 @@ struct intake {
     uint64_t batches;        /* received */
     uint64_t released;       /* slots of which nothing is held any more */
     struct handoff *handoff; /* NULL: not yet; with alone, never */
-    bool alone;              /* no thread could be had */
+    bool alone;              /* no thread could be had, or none pays */
     struct slot slots[INTAKE_SLOTS];
 
     /* The thread's while there is one. */
     struct staging staging; /* but for what it tells */
     struct zs_digest sum;
 };
+
+/* On two cores it does not; a test that says when to start it is given it.  More cores than a set
+ * has room for are an error, and enough. */
+static bool thread_pays(const struct receive_job *job)
+{
+    cpu_set_t cores;
+    return job->inline_batches != 0 || sched_getaffinity(0, sizeof cores, &cores) != 0 ||
+           CPU_COUNT(&cores) > 2;
+}
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
@@ -56,6 +66,7 @@ int intake_open(const struct receive_job *job, const struct state_message *state
     x->offer = offer;
     x->in = in;
     x->digests = store_has(job->store, ZS_STORE_DIGEST);
+    x->alone = !thread_pays(job);
     staging_begin(&x->staging, job->store, state, offer, job->sync_bytes);
     if (offer->resume) {
         const struct resume_point *r = &state->resume;

@@ -2,6 +2,7 @@
 #include "transport/libpq/connect.h"
 
 #include "base/error.h"
+#include "base/loopback.h"
 #include "transport/libpq/far_error.h"
 #include "transport/libpq/socket_bytes.h"
 #include "transport/libpq/wait.h"
@@ -51,8 +52,10 @@ static int log_in(PGconn *conn, const char *far, int timeout_ms, const struct zs
         }
         status = PQconnectPoll(conn);
     }
-    if (status == PGRES_POLLING_OK && PQsetnonblocking(conn, 1) == 0)
+    if (status == PGRES_POLLING_OK && PQsetnonblocking(conn, 1) == 0) {
+        loopback_tune(PQsocket(conn));
         return ZS_OK;
+    }
     return far_error_login(PQerrorMessage(conn), PQconnectionNeedsPassword(conn), far, e);
 }
 
