@@ -13,10 +13,9 @@ union address {
     struct sockaddr_storage room;
 };
 
+/* Of one connection's two ends, so that they are of one family. */
 static bool same_host(const union address *a, const union address *b)
 {
-    if (a->any.sa_family != b->any.sa_family)
-        return false;
     if (a->any.sa_family == AF_INET)
         return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
     return a->any.sa_family == AF_INET6 &&

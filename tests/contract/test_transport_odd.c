@@ -9,9 +9,13 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MIB       ((size_t)1 << 20)
@@ -374,6 +378,48 @@ static void test_a_far_side_that_hangs_up_in_a_message(void)
     }
 }
 
+/* In the place of the C library's, for this program: while `cut` is set, a message goes through
+ * that has the far side answer, and when that is here the connection fails. */
+static bool cut;
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (!cut)
+        return syscall(SYS_sendmsg, fd, message, flags);
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    if (syscall(SYS_sendto, fd, "d\0\0\0\5x", (size_t)6, MSG_NOSIGNAL, NULL, 0) == 6)
+        (void)poll(&answer, 1, WITHIN_MS);
+    errno = ECONNRESET;
+    return -1;
+}
+
+/* A failure to send may have its reason on its way here. */
+static void test_what_came_before_a_failure_to_send_is_told(void)
+{
+    static char mine[MIB];
+    static const struct {
+        const char *more;
+        size_t len;
+        const char *sqlstate, *words;
+    } cases[] = {
+        {BYTES("E" ERROR_OF("\30", "22023")), "22023", "why"},
+        {BYTES(COMPLETE READY), ZS_CONNECTION_LOST, "has ended the command"},
+        {BYTES("d\0\0\0\5x"), ZS_CONNECTION_LOST, "Connection reset by peer"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct pg_script script = {BYTES(COPY), cases[i].more, cases[i].len, false};
+        struct odd t;
+        struct zs_error e;
+        if (odd_start(&t, PG_PEER_SCRIPT, &script, &e)) {
+            cut = true;
+            ASSERT_FAILS(t.ch.send(t.ch.self, mine, sizeof mine, &e), cases[i].sqlstate);
+            cut = false;
+            expect_words(&e, cases[i].words);
+        }
+        odd_close(&t);
+    }
+}
+
 /* ---- before the copy --------------------------------------------------------------------- */
 
 static void test_a_far_side_that_hangs_up(void)
@@ -506,6 +552,8 @@ SUITE("contract/transport_odd", {"a copy ends in odd ways", test_a_copy_ends_in_
       {"an error arrives while a message goes out", test_an_error_while_a_message_goes_out},
       {"a far side that hangs up while a message goes out",
        test_a_far_side_that_hangs_up_in_a_message},
+      {"what came before a failure to send is told",
+       test_what_came_before_a_failure_to_send_is_told},
       {"a far side that hangs up in place of the copy", test_a_far_side_that_hangs_up},
       {"a login that does not end is refused", test_a_login_that_does_not_end},
       {"a command larger than any buffer arrives", test_a_command_larger_than_any_buffer},

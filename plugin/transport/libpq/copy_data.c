@@ -37,12 +37,9 @@ int copy_data_send(struct copy_data *d, int socket)
 {
     while (d->sent < COPY_DATA_HEAD + d->len) {
         ssize_t n = send_more(d, socket);
-        if (n >= 0)
-            d->sent += (uint64_t)n;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return COPY_DATA_BLOCKED;
-        else if (errno != EINTR)
-            return errno;
+        if (n < 0)
+            return errno == EAGAIN ? COPY_DATA_BLOCKED : errno;
+        d->sent += (uint64_t)n;
     }
     return 0;
 }

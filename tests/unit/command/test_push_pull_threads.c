@@ -65,6 +65,8 @@ static void test_what_goes_through_threads_arrives(void)
             struct world w;
             struct client c;
             scene_open_with(&w, copies == 1 ? STUB_STORE_COPIES : 0);
+            grow_one(&w.a, "main", 5, ZS_KIND_IMAGE,
+                     3000000); /* more than a slot goes on holding */
             client_open(&c);
             client_run(&c, side_of(&w, ways[way].runs), ways[way].line);
             assert_ok(c.rc, &c.e, ways[way].line, __FILE__, __LINE__);
