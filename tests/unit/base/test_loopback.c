@@ -58,15 +58,15 @@ static int send_buffer(int fd)
 static void test_only_one_machine_is_held(void)
 {
     static const struct {
-        int family;
         const char *from, *to;
+        int family;
         bool held;
     } cases[] = {
-        {AF_INET, "127.0.0.1", "127.0.0.1", true},
-        {AF_INET, "127.0.0.2", "127.0.0.1", false},
-        {AF_INET6, "::1", "::1", true},
-        {AF_INET6, "::ffff:127.0.0.1", "::ffff:127.0.0.1", true},
-        {AF_INET6, "::ffff:127.0.0.2", "::ffff:127.0.0.1", false},
+        {"127.0.0.1", "127.0.0.1", AF_INET, true},
+        {"127.0.0.2", "127.0.0.1", AF_INET, false},
+        {"::1", "::1", AF_INET6, true},
+        {"::ffff:127.0.0.1", "::ffff:127.0.0.1", AF_INET6, true},
+        {"::ffff:127.0.0.2", "::ffff:127.0.0.1", AF_INET6, false},
     };
     unsigned tried = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
