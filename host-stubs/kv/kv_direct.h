@@ -19,7 +19,7 @@
  *     next file.
  * Why: a first push of 1.5 GB took 2.7 s of CPU, half a second of it for copies into the page
  * cache, and where a virtual machine had given its free memory back to its host it waited for
- * that memory, too: 2.2 s (median of 8) in place of 1.4.
+ * that memory, too: 2.3 s in place of 1.4.
  * Threads: one per writer; it makes one of its own. */
 #ifndef HOST_STUBS_KV_DIRECT_H
 #define HOST_STUBS_KV_DIRECT_H

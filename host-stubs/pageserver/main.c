@@ -59,7 +59,9 @@ static void scrub_environment(void)
  * freed last; values of 8 MiB that pass through several threads then stay in each thread's
  * arena (290 MiB after a push of 38 of them, and 25 with this).  Batches stay below it, and as
  * much is kept of an arena's end when it is freed: else a pull, for whose every batch libpq asks
- * malloc, has each one's pages zeroed by the kernel anew (1.5 GB: 1.44 s in place of 1.15). */
+ * malloc, has each one's pages zeroed by the kernel anew (1.5 GB: 1.44 s in place of 1.15).  It is
+ * at most so much per arena, of which there are as many as sessions were busy at once, and never
+ * more than eight per core. */
 #define MAPPED_FROM_BYTES (2 << 20)
 
 static void tell_malloc(void)

@@ -34,7 +34,7 @@ struct sync_module {
     struct lease_list *leases;
     int64_t work_ms;         /* struct conn's; 0: CONN_WORK_MS */
     uint64_t sync_bytes;     /* struct receive_job's */
-    uint32_t inline_batches; /* struct receive_job's and struct send_job's */
+    uint32_t inline_batches; /* struct receive_job's and struct send_job's; for tests */
     struct command_entry entries[COMMANDS_MAX];
 };
 

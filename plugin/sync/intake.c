@@ -44,8 +44,9 @@ struct intake {
     struct zs_digest sum;
 };
 
-/* On two cores it does not; a test that says when to start it is given it.  More cores than a set
- * has room for are an error, and enough. */
+/* On two cores it does not, by those that the process may run on, whatever their share (cgroups).
+ * A test that sets inline_batches has it anyway.  More cores than a set has room for are an error,
+ * and enough. */
 static bool thread_pays(const struct receive_job *job)
 {
     cpu_set_t cores;

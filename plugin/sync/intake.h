@@ -19,10 +19,12 @@
  * Memory: INTAKE_SLOTS messages, INTAKE_BYTES and one message at most, and per slot one array
  * of views and, for what is compressed, the decoded batch.
  * Threads: the caller's, and one of its own from the INTAKE_INLINE-th batch on; small
- * transfers start none, nor does one on two cores.  There the kernel receives meanwhile, and a
- * store that writes in a thread of its own (kv_direct.h is one) has the other core; a third thread
- * costs more than it gives, as each batch then leaves the cache of the core that received it: a
- * first push of 1.5 GB takes 1.12 s with it and 1.02 without, a first pull 1.30 and 1.15. */
+ * transfers start none, nor does one on two cores.  There the kernel goes on receiving while a
+ * batch is put, and the other core is for a store that writes in a thread of its own, as
+ * host-stubs/kv does.  A third thread costs more than it gives, as each batch then leaves the cache
+ * of the core that received it: a first push of 1.5 GB takes 1.12 s with it and 1.02 without, a
+ * first pull 1.30 and 1.15.  (A store that waits for its disk in ingest_put would gain by the
+ * thread.) */
 #ifndef ZS_SYNC_INTAKE_H
 #define ZS_SYNC_INTAKE_H
 

@@ -28,8 +28,10 @@ struct receive_job {
     struct shield *shield; /* of the channel; NULL if it has none */
     struct transfer *transfer;
     struct progress *progress;
-    uint64_t sync_bytes;     /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */
-    uint32_t inline_batches; /* so many before a thread is started; 0: INTAKE_INLINE */
+    uint64_t sync_bytes; /* keep a stage every so many value bytes; 0: STAGING_SYNC_BYTES */
+    /* So many before a thread is started, whatever the cores; 0: INTAKE_INLINE, where one pays
+     * (intake.h). */
+    uint32_t inline_batches;
     uint64_t beside_bytes; /* a commit of so much in a thread of its own; 0: COMMIT_BESIDE_BYTES */
 };
 

@@ -13,8 +13,8 @@
 #include <string.h>
 
 /* The buffer begins at this offset in its page: a large memcpy to an address 1 to 16
- * bytes past the source's page offset is 4 to 8 times slower on Zen 4, and libpq puts
- * a message behind 5 bytes of its own. */
+ * bytes past the source's page offset is 4 to 8 times slower on Zen 4, and a message
+ * stands behind 5 bytes in libpq's buffer, which under TLS it passes through. */
 #define PAGE_OFFSET 2048u
 
 struct batch_writer {

@@ -379,11 +379,19 @@ static void test_a_far_side_that_hangs_up_in_a_message(void)
 }
 
 /* In the place of the C library's, for this program: while `cut` is set, a message goes through
- * that has the far side answer, and when that is here the connection fails. */
-static bool cut;
+ * that has the far side answer, and when that is here the connection fails; while `stalled` is, a
+ * head goes through, and no more. */
+static bool cut, stalled;
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    if (stalled && message->msg_iov[0].iov_len > 0)
+        return syscall(SYS_sendto, fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len,
+                       flags, NULL, 0);
+    if (stalled) {
+        errno = EAGAIN;
+        return -1;
+    }
     if (!cut)
         return syscall(SYS_sendmsg, fd, message, flags);
     struct pollfd answer = {.fd = fd, .events = POLLIN};
@@ -417,6 +425,36 @@ static void test_what_came_before_a_failure_to_send_is_told(void)
             expect_words(&e, cases[i].words);
         }
         odd_close(&t);
+    }
+}
+
+/* In the place of the C library's for libpq, too: how often it said farewell. */
+static unsigned farewells;
+
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, size_t n, int flags)
+{
+    ssize_t sent = syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
+    farewells += sent == 5 && memcmp(bytes, "X\0\0\0\4", 5) == 0;
+    return sent;
+}
+
+/* What libpq says when it ends would be taken for more of the message. */
+static void test_nothing_follows_in_a_message_that_is_cut(void)
+{
+    static char mine[ZS_MESSAGE_MAX];
+    static const struct pg_script script = {BYTES(COPY), NULL, 0, false};
+    for (unsigned cuts = 0; cuts < 2; cuts++) {
+        struct odd t;
+        struct zs_error e;
+        if (odd_start(&t, PG_PEER_SCRIPT, &script, &e) && cuts > 0) {
+            stalled = true;
+            contract_cancel_within(&t.cancel, 50);
+            ASSERT_FAILS(t.ch.send(t.ch.self, mine, sizeof mine, &e), ZS_CANCELLED);
+            stalled = false;
+        }
+        farewells = 0;
+        odd_close(&t);
+        CU_ASSERT_EQUAL(farewells, cuts > 0 ? 0 : 1);
     }
 }
 
@@ -554,6 +592,7 @@ SUITE("contract/transport_odd", {"a copy ends in odd ways", test_a_copy_ends_in_
        test_a_far_side_that_hangs_up_in_a_message},
       {"what came before a failure to send is told",
        test_what_came_before_a_failure_to_send_is_told},
+      {"nothing follows in a message that is cut", test_nothing_follows_in_a_message_that_is_cut},
       {"a far side that hangs up in place of the copy", test_a_far_side_that_hangs_up},
       {"a login that does not end is refused", test_a_login_that_does_not_end},
       {"a command larger than any buffer arrives", test_a_command_larger_than_any_buffer},

@@ -15,8 +15,8 @@
  * A sender looks for incoming messages before each message of its own: that is how an
  * ErrorResponse reaches a side that only sends.
  *
- * Memory: one incoming message in libpq's buffer, and under TLS an outgoing one (buffers grow in
- * powers of two), one handed out and those that are kept, and the inbox. */
+ * Memory: one incoming message in libpq's buffer and an outgoing one that is short or goes under
+ * TLS (buffers grow in powers of two), one handed out and those that are kept, and the inbox. */
 #include "transport/libpq/channel.h"
 
 #include "base/error.h"
@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define INBOX_AHEAD   ((size_t)1 << 20) /* a sender looks for more only below this */
@@ -58,6 +59,7 @@ struct channel {
     bool ended;     /* the far side sends no more */
     bool over;      /* the far command has ended */
     bool finished;  /* we send no more */
+    bool torn;      /* a message that is sent directly is out in part at most */
     bool failed;
     struct zs_error why;
 
@@ -260,10 +262,15 @@ static int command_over(struct channel *c, struct zs_error *e)
     return fail(c, e);
 }
 
-/* The socket takes no more, of which what it still holds may say more than errno. */
+/* Sending has failed.  What came in before that may say why, and says it better than errno. */
 static int send_failed(struct channel *c, int error, struct zs_error *e)
 {
-    TRY(look_in(c, e));
+    bool more = true;
+    while (more && !c->ended && c->inbox.bytes <= inbox_max) {
+        struct pollfd fd = {.fd = PQsocket(c->conn), .events = POLLIN};
+        more = poll(&fd, 1, 0) > 0 && read_socket(c, false);
+        TRY(file_messages(c, e));
+    }
     if (c->over)
         return command_over(c, e);
     far_error_lost(strerrordesc_np(error), c->far, e);
@@ -292,7 +299,7 @@ static int flush(struct channel *c, struct copy_data *direct, struct zs_error *e
         TRY(send_some(c, direct, &all, e));
         if (all)
             return ZS_OK;
-        TRY(file_messages(c, e)); /* libpq reads when it cannot write */
+        TRY(file_messages(c, e)); /* libpq reads when it cannot write of its own */
         if (c->inbox.bytes > inbox_max && !c->receiving)
             return overrun(c, e);
         TRY(wait_unlocked(c, c->inbox.bytes > inbox_max ? POLLOUT : POLLIN | POLLOUT, 0, &ready,
@@ -319,7 +326,10 @@ static int send_locked(struct channel *c, const void *msg, uint64_t len, struct 
         return command_over(c, e);
     if (copy_data_fits(c->conn, len)) {
         struct copy_data direct = copy_data_begin(msg, len);
-        return flush(c, &direct, e);
+        c->torn = true;
+        TRY(flush(c, &direct, e));
+        c->torn = false;
+        return ZS_OK;
     }
     int put = PQputCopyData(c->conn, msg, (int)len);
     if (put < 0)
@@ -443,6 +453,8 @@ static void channel_close(void *self)
     struct channel *c = self;
     PQfreemem(c->handed);
     inbox_clear(&c->inbox);
+    if (c->torn) /* libpq would say farewell in the middle of the message */
+        (void)shutdown(PQsocket(c->conn), SHUT_WR);
     PQfinish(c->conn);
     if (c->wake >= 0)
         (void)close(c->wake);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 bool copy_data_fits(PGconn *conn, uint64_t len)
@@ -33,6 +34,7 @@ static ssize_t send_more(const struct copy_data *d, int socket)
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* No signal interrupts a send that does not wait. */
 int copy_data_send(struct copy_data *d, int socket)
 {
     while (d->sent < COPY_DATA_HEAD + d->len) {

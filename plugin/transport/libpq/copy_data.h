@@ -7,7 +7,10 @@
  * What holds
  *   - Between messages libpq's buffer is empty (channel.c flushes after each), and it keeps no
  *     account of what it has sent in a copy: what goes out here stands where its own would.
- *   - Nothing else is sent until the message is out whole; after a failure nothing is at all.
+ *   - Nothing else is sent until the message is out whole; after a failure nothing is at all, for
+ *     which channel.c closes the sending half before libpq can say farewell.
+ *   - A send of libpq's own that fails is told by its next one, and so not to a message that goes
+ *     this way: that the socket stays failed is relied on, as TCP's does.
  *   - Not under TLS, whose records only libpq can write, and not for a short message, which is
  *     cheaper to copy than to send in two parts.
  * Source of the format: PostgreSQL's manual, "Message Formats": 'd', Int32 of the length with
@@ -18,7 +21,6 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #define COPY_DATA_LONG    (64u << 10)
 #define COPY_DATA_HEAD    5
@@ -34,7 +36,7 @@ struct copy_data {
 /* Whether a message of that length goes this way. */
 bool copy_data_fits(PGconn *conn, uint64_t len);
 
-/* len < 2^31. */
+/* len at most INT32_MAX - 4, which the format's length has room for. */
 struct copy_data copy_data_begin(const void *bytes, uint64_t len);
 
 /* Send what the socket takes now.  0: all is out; COPY_DATA_BLOCKED; or the errno of a
