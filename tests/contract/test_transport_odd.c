@@ -1,121 +1,15 @@
 /* test_transport_odd.c - libpq's channel against far servers that behave as ours never do: a
  * copy that ends in odd ways, messages of no length or too much of it, a flood that nobody
  * asked for; and under TLS.  The far side is pg_peer. */
-#include "../support/suite.h"
-#include "pg_peer.h"
-#include "transport_contract.h"
+#include "odd_fixture.h"
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define MIB       ((size_t)1 << 20)
-#define WITHIN_MS 300000 /* so that it ends, were it not refused */
-
-const struct zs_transport *zenith_sync_transport_v1(void);
-
-struct odd {
-    struct pg_peer *peer;
-    struct transport_subject subject;
-    struct contract_cancel cancel;
-    struct zs_channel ch; /* self NULL: not connected */
-    struct zs_transport_host host;
-    unsigned notices;
-    char said[200], uri[128];
-};
-
-static void keep_line(void *self, uint32_t level, const char *line)
-{
-    struct odd *t = self;
-    (void)level;
-    t->notices++;
-    (void)snprintf(t->said, sizeof t->said, "%s", line);
-}
-
-/* A transport and a far side; `more` goes behind the port. */
-static void odd_open(struct odd *t, enum pg_peer_mode mode, const char *more)
-{
-    struct zs_error e = {0};
-    memset(t, 0, sizeof *t);
-    t->peer = pg_peer_open(mode);
-    CU_ASSERT_FATAL(t->peer != NULL);
-    (void)snprintf(t->uri, sizeof t->uri, "postgresql://ann:sesame@127.0.0.1:%u%s",
-                   pg_peer_port(t->peer), more);
-    t->host = (struct zs_transport_host){.struct_size = sizeof t->host, .self = t};
-    t->host.log = keep_line;
-    t->subject = (struct transport_subject){.table = zenith_sync_transport_v1(), .uri = t->uri};
-    ASSERT_OK(t->subject.table->init(&t->host, &t->subject.self, &e));
-    contract_cancel_open(&t->cancel);
-    contract_cancel_within(&t->cancel, WITHIN_MS);
-}
-
-static int odd_connect(struct odd *t, const char *command, struct zs_error *e)
-{
-    memset(e, 0, sizeof *e);
-    return contract_connect(&t->subject, command, &t->cancel.token, &t->ch, e);
-}
-
-static void odd_close(struct odd *t)
-{
-    if (t->ch.self != NULL)
-        t->ch.close(t->ch.self);
-    pg_peer_close(t->peer);
-    t->subject.table->fini(t->subject.self);
-    contract_cancel_close(&t->cancel);
-}
-
-/* Both, connected; with a script, if there is one. */
-static bool odd_start(struct odd *t, enum pg_peer_mode mode, const struct pg_script *script,
-                      struct zs_error *e)
-{
-    odd_open(t, mode, "");
-    if (script != NULL)
-        pg_peer_follow(t->peer, script);
-    int rc = odd_connect(t, "echo", e);
-    assert_ok(rc, e, "connect", __FILE__, __LINE__);
-    return rc == ZS_OK;
-}
-
-static int32_t receive(struct odd *t, int32_t timeout_ms, struct zs_error *e)
-{
-    const void *msg;
-    uint64_t len;
-    return t->ch.recv(t->ch.self, timeout_ms, &msg, &len, e);
-}
-
-static int send_byte(struct odd *t, struct zs_error *e)
-{
-    return t->ch.send(t->ch.self, "x", 1, e);
-}
-
-static void expect_words(const struct zs_error *e, const char *words)
-{
-    CU_ASSERT(strstr(e->message, words) != NULL || strstr(e->detail, words) != NULL);
-    if (strstr(e->message, words) == NULL && strstr(e->detail, words) == NULL)
-        (void)printf("\n%s | %s\n  has not: %s\n", e->message, e->detail, words);
-}
-
 /* ---- a copy that ends in odd ways ------------------------------------------------------- */
-
-#define COPY               "W\0\0\0\7\0\0\0"
-#define COPY_DONE          "c\0\0\0\4"
-#define COMPLETE           "C\0\0\0\11DONE\0"
-#define READY              "Z\0\0\0\5I"
-#define COLUMN             "T\0\0\0\32\0\1c\0\0\0\0\0\0\0\0\0\0\31\377\377\377\377\377\377\0\0"
-#define ROW                "D\0\0\0\13\0\1\0\0\0\1x"
-#define BYTES(text)        text, sizeof(text) - 1
-#define ERROR(text)        BYTES(COPY "E" text READY)
-#define ERROR_OF(n, state) "\0\0\0" n "SERROR\0C" state "\0Mwhy\0\0"
 
 static void test_a_copy_ends_in_odd_ways(void)
 {
@@ -338,128 +232,6 @@ static void test_a_far_side_that_sends_and_does_not_read(void)
     odd_close(&t);
 }
 
-/* The far side reads nothing, so that the message cannot go whole before the error is here. */
-static void test_an_error_while_a_message_goes_out(void)
-{
-    static char mine[ZS_MESSAGE_MAX];
-    struct odd t;
-    struct zs_error e;
-    static const struct pg_script script = {ERROR(ERROR_OF("\30", "22023")), NULL, 0, false};
-    int rc = odd_start(&t, PG_PEER_SCRIPT, &script, &e) ? ZS_OK : ZS_FAIL;
-    for (int i = 0; i < 100 && rc == ZS_OK; i++)
-        rc = t.ch.send(t.ch.self, mine, sizeof mine, &e);
-    ASSERT_FAILS(rc, "22023");
-    odd_close(&t);
-}
-
-/* It hangs up instead, and what it had said before is told; if it had not, that the line is lost.
- */
-static void test_a_far_side_that_hangs_up_in_a_message(void)
-{
-    static char mine[ZS_MESSAGE_MAX];
-    static const struct {
-        struct pg_script script;
-        const char *sqlstate;
-    } cases[] = {
-        {{ERROR(ERROR_OF("\30", "22023")), NULL, 0, true}, "22023"},
-        {{BYTES(COPY), NULL, 0, true}, ZS_CONNECTION_LOST},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct odd t;
-        struct zs_error e;
-        int rc = odd_start(&t, PG_PEER_SCRIPT, &cases[i].script, &e) ? ZS_OK : ZS_FAIL;
-        for (int n = 0; n < 100 && rc == ZS_OK; n++)
-            rc = t.ch.send(t.ch.self, mine, sizeof mine, &e);
-        ASSERT_FAILS(rc, cases[i].sqlstate);
-        CU_ASSERT(e.message[0] != '\0');
-        struct zs_error again = {0};
-        CU_ASSERT(t.ch.send(t.ch.self, mine, sizeof mine, &again) == ZS_FAIL);
-        ASSERT_TEXT(again.message, e.message); /* it stays so */
-        odd_close(&t);
-    }
-}
-
-/* In the place of the C library's, for this program: while `cut` is set, a message goes through
- * that has the far side answer, and when that is here the connection fails; while `stalled` is, a
- * head goes through, and no more. */
-static bool cut, stalled;
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    if (stalled && message->msg_iov[0].iov_len > 0)
-        return syscall(SYS_sendto, fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len,
-                       flags, NULL, 0);
-    if (stalled) {
-        errno = EAGAIN;
-        return -1;
-    }
-    if (!cut)
-        return syscall(SYS_sendmsg, fd, message, flags);
-    struct pollfd answer = {.fd = fd, .events = POLLIN};
-    if (syscall(SYS_sendto, fd, "d\0\0\0\5x", (size_t)6, MSG_NOSIGNAL, NULL, 0) == 6)
-        (void)poll(&answer, 1, WITHIN_MS);
-    errno = ECONNRESET;
-    return -1;
-}
-
-/* A failure to send may have its reason on its way here. */
-static void test_what_came_before_a_failure_to_send_is_told(void)
-{
-    static char mine[MIB];
-    static const struct {
-        const char *more;
-        size_t len;
-        const char *sqlstate, *words;
-    } cases[] = {
-        {BYTES("E" ERROR_OF("\30", "22023")), "22023", "why"},
-        {BYTES(COMPLETE READY), ZS_CONNECTION_LOST, "has ended the command"},
-        {BYTES("d\0\0\0\5x"), ZS_CONNECTION_LOST, "Connection reset by peer"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct pg_script script = {BYTES(COPY), cases[i].more, cases[i].len, false};
-        struct odd t;
-        struct zs_error e;
-        if (odd_start(&t, PG_PEER_SCRIPT, &script, &e)) {
-            cut = true;
-            ASSERT_FAILS(t.ch.send(t.ch.self, mine, sizeof mine, &e), cases[i].sqlstate);
-            cut = false;
-            expect_words(&e, cases[i].words);
-        }
-        odd_close(&t);
-    }
-}
-
-/* In the place of the C library's for libpq, too: how often it said farewell. */
-static atomic_uint farewells; /* the far side sends in a thread of its own */
-
-__attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, size_t n, int flags)
-{
-    ssize_t sent = syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
-    if (sent == 5 && memcmp(bytes, "X\0\0\0\4", 5) == 0)
-        farewells++;
-    return sent;
-}
-
-/* What libpq says when it ends would be taken for more of the message. */
-static void test_nothing_follows_in_a_message_that_is_cut(void)
-{
-    static char mine[ZS_MESSAGE_MAX];
-    static const struct pg_script script = {BYTES(COPY), NULL, 0, false};
-    for (unsigned cuts = 0; cuts < 2; cuts++) {
-        struct odd t;
-        struct zs_error e;
-        if (odd_start(&t, PG_PEER_SCRIPT, &script, &e) && cuts > 0) {
-            stalled = true;
-            contract_cancel_within(&t.cancel, 50);
-            ASSERT_FAILS(t.ch.send(t.ch.self, mine, sizeof mine, &e), ZS_CANCELLED);
-            stalled = false;
-        }
-        farewells = 0;
-        odd_close(&t);
-        CU_ASSERT_EQUAL(farewells, cuts > 0 ? 0 : 1);
-    }
-}
-
 /* ---- before the copy --------------------------------------------------------------------- */
 
 static void test_a_far_side_that_hangs_up(void)
@@ -589,12 +361,6 @@ SUITE("contract/transport_odd", {"a copy ends in odd ways", test_a_copy_ends_in_
       {"an answer without end is refused", test_an_answer_without_end},
       {"a far side that sends and does not read is refused",
        test_a_far_side_that_sends_and_does_not_read},
-      {"an error arrives while a message goes out", test_an_error_while_a_message_goes_out},
-      {"a far side that hangs up while a message goes out",
-       test_a_far_side_that_hangs_up_in_a_message},
-      {"what came before a failure to send is told",
-       test_what_came_before_a_failure_to_send_is_told},
-      {"nothing follows in a message that is cut", test_nothing_follows_in_a_message_that_is_cut},
       {"a far side that hangs up in place of the copy", test_a_far_side_that_hangs_up},
       {"a login that does not end is refused", test_a_login_that_does_not_end},
       {"a command larger than any buffer arrives", test_a_command_larger_than_any_buffer},
